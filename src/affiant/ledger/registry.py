@@ -1,0 +1,177 @@
+"""Every event type that Affiant writes: version, owner, retention class, fields. Unknown types are kept and shown.
+
+`carried` types describe a live record that a view reads: the last one per `ref`, unless one of `ended_by` with the
+same `ref` came later, is repeated as `state.carried` when a period opens (docs/decisions/0005-carried-state.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One declared type.
+
+    Args:
+        name: `noun.what_happened`.
+        owner: the room that writes it.
+        meaning: one sentence.
+        fields: body field -> meaning; a trailing `?` marks one that may be omitted.
+        retention: class of how long entries are kept (`audit`: 18 months by default).
+        version: of the body's layout; fields are added, never renamed or re-used.
+        carried: whether the last one per `ref` is carried into a new period.
+        ended_by: types that end a carried record.
+        sealed: body fields whose values are sealed (none yet).
+    """
+
+    name: str
+    owner: str
+    meaning: str
+    fields: dict[str, str]
+    retention: str = "audit"
+    version: int = 1
+    carried: bool = False
+    ended_by: tuple[str, ...] = ()
+    sealed: tuple[str, ...] = ()
+
+
+_DECISIONS = "list of {guard, control, action, how?, reason?, found?, acted?, types?: [{type, n}], enforced: 0/1}"
+
+_TYPES = (
+    # -- ledger itself
+    EventType("ledger.created", "ledger", "The ledger began.", {
+        "origin": "C2SP origin of the log", "log_vkey": "verifier key of the log", "node": "first node",
+        "software": "version of Affiant"}),
+    EventType("producer.started", "ledger", "An incarnation of a process began to write events.", {
+        "role": "gateway, control, writer, supervisor, records", "node": "node", "software": "version of Affiant"}),
+    EventType("producer.ended", "ledger", "An incarnation ended; exchanges it left open were interrupted.", {
+        "producer": "which", "last_seq": "its last sequence number, -1 if none", "interrupted": "count",
+        "why": "disconnected, restarted or stopped"}),
+    EventType("ledger.gap", "ledger", "Events were lost under a fail-open policy.", {
+        "from": "µs", "to": "µs", "count": "events"}),
+    EventType("anchor.cosigned", "ledger", "A witness cosigned a checkpoint. ref = size as text.", {
+        "size": "tree size", "root": "hex", "witness": "name", "time": "witness's time, s", "checkpoint_at": "µs"}),
+    EventType("anchor.missed", "ledger", "A due cosignature could not be had.", {
+        "size": "tree size", "witness": "name", "why": "text"}),
+    EventType("period.opened", "ledger", "A period opens; `carried` state.carried entries follow at once.", {
+        "name": "period", "from": "µs", "carried": "count of entries that follow",
+        "root": "hex, RFC 9162 root over the canonical JSON of each carried body, in order"}),
+    EventType("state.carried", "ledger", "Opening balance: one live record as its last event left it. ref, tenant as there.", {
+        "of": "event type", "of_version": "its version", "origin": "index of that event", "origin_at": "µs",
+        "body": "its body"}),
+    # -- exchanges
+    EventType("exchange.opened", "gateway", "An accepted exchange, durable before the first byte leaves for a provider.", {
+        "surface": "chat.completions …", "route": "route id", "key": "key id", "label": "classification in force",
+        "mode": "watch, warn or enforce", "stream": "0/1", "overlap": "0/1",
+        "links": "list of {provider, model, version, cap}: permitted, in order, cap = most attempts",
+        "decisions": _DECISIONS, "parts": "content parts seen", "uninspected": "parts not inspected",
+        "commit_received": "hex salted commitment to the request as received",
+        "commit_sent": "hex, to the request as sent", "epoch": "snapshot epoch",
+        "est_tokens": "reserved input + max_tokens"}),
+    EventType("exchange.closed", "gateway", "The outcome of an opened exchange, durable before the last byte leaves.", {
+        "outcome": "answered, provider_failed, blocked, caller_left, cut, timed_out",
+        "released": "all, part or none", "status": "HTTP status given to the caller",
+        "route": "route id", "key": "key id", "provider?": "that served", "model?": "that served",
+        "attempts": "list of {id, provider, model, version, status, ms}: id is the opaque request id sent",
+        "tokens_in": "count", "tokens_out": "count", "ms": "total", "ms_first?": "to first byte", "ms_added": "by Affiant",
+        "decisions": _DECISIONS, "commit_released?": "hex, to the answer as released"}),
+    EventType("exchange.refused", "gateway", "Refused before forwarding.", {
+        "surface": "chat.completions …", "route?": "route id named", "key?": "key id", "code": "stable code", "control": "control id",
+        "status": "HTTP status", "decisions?": _DECISIONS, "commit_received?": "hex", "epoch": "snapshot epoch"}),
+    EventType("exchange.refused_many", "gateway", "Unauthenticated refusals above the stated rate, counted.", {
+        "from": "µs", "to": "µs", "count": "refusals", "source": "hex, keyed hash of the address", "code": "stable code"}),
+    EventType("exchange.interrupted", "ledger", "Its producer ended while it was open; attempts lie within the opened caps.", {
+        "producer": "that ended", "opened": "index of its exchange.opened"}),
+    EventType("exchange.unrecorded", "supervisor", "Refusals while the ledger writer was away.", {
+        "from": "µs", "to": "µs", "count": "refusals"}),
+    EventType("gateway.stale", "gateway", "A worker out of contact refused new exchanges and cut open streams.", {
+        "from": "µs", "to": "µs", "refused": "count", "cut": "count"}),
+    # -- people, keys, change
+    EventType("person.set", "records", "A person and their roles. ref = person id.", {
+        "roles": "list of role", "change": "change id"}, carried=True, ended_by=("person.left",)),
+    EventType("person.left", "records", "A person lost sessions, keys and roles. ref = person id.", {"change": "change id"}),
+    EventType("session.opened", "records", "A console sign-in. ref = session id.", {"person": "id", "how": "password or link"}),
+    EventType("session.refused", "records", "A failed sign-in.", {"person?": "id", "why": "text"}),
+    EventType("session.closed", "records", "A console sign-out or expiry. ref = session id.", {"person": "id"}),
+    EventType("access.denied", "records", "A console or API action refused. ref = action.", {"action": "name", "person?": "id", "why": "text"}),
+    EventType("key.created", "records", "A gateway key. ref = key id.", {
+        "owner": "person id", "scope": "list of route or model ids", "expires?": "µs", "change?": "change id"},
+        carried=True, ended_by=("key.revoked",)),
+    EventType("key.revoke_requested", "records", "Somebody asked that a key stop working. ref = key id.", {
+        "why": "text", "epoch": "snapshot epoch that carries it"}),
+    EventType("key.revoked", "control", "Every worker in contact confirmed the epoch without the key. ref = key id.", {
+        "requested": "index-free: µs of the request", "effective": "µs", "elapsed_ms": "real ms from request to last confirmation",
+        "epoch": "confirmed", "workers": "count that confirmed"}),
+    EventType("change.proposed", "records", "A change to a governed record. ref = change id.", {
+        "kind": "person, provider, model, route, policy, limit, commitment, control", "target": "record id",
+        "digest": "hex sha256 of the canonical new content", "author": "person id", "emergency": "0/1", "bootstrap": "0/1",
+        "reason?": "text"}),
+    EventType("change.approved", "records", "An approval. ref = change id.", {
+        "by": "person id", "author": "person id", "digest": "approved content"}),
+    EventType("change.rejected", "records", "A rejection or withdrawal. ref = change id.", {"by": "person id", "why": "text"}),
+    EventType("change.activated", "records", "The change is in force. ref = change id.", {
+        "kind": "as proposed", "target": "record id", "digest": "content in force", "before?": "digest it replaces",
+        "author": "person id", "by": "person id who activated", "emergency": "0/1", "bootstrap": "0/1"}),
+    # -- governed records (ref = record id)
+    EventType("provider.set", "records", "A registered provider.", {
+        "kind": "openai", "base_url": "URL", "region": "text", "network": "public or private", "labels": "list it may receive",
+        "change": "change id"}, carried=True, ended_by=("provider.removed",)),
+    EventType("provider.removed", "records", "A provider is gone.", {"change": "change id"}),
+    EventType("provider.usage", "records", "A provider's own count for a key and day. ref = provider id.", {
+        "account": "label of the provider key", "day": "yyyymmdd", "requests": "count", "tokens?": "count",
+        "held": "0/1: the gateway holds that key", "source": "hex sha256 of the imported file"}),
+    EventType("model.approved", "records", "A model version may serve. ref = model id.", {
+        "provider": "id", "upstream": "name at the provider", "version": "text", "approved_by": "person id", "author": "person id", "change": "change id"},
+        carried=True, ended_by=("model.withdrawn",)),
+    EventType("model.registered", "records", "A model version is known but not approved. ref = model id.", {
+        "provider": "id", "upstream": "name at the provider", "version": "text", "change": "change id"},
+        carried=True, ended_by=("model.withdrawn",)),
+    EventType("model.withdrawn", "records", "A model version may no longer serve. ref = model id.", {"change?": "change id", "why": "text"}),
+    EventType("route.set", "records", "A route. ref = route id.", {
+        "models": "list of model id, in order", "policy": "policy id", "policy_digest": "hex", "mode": "watch, warn, enforce",
+        "label": "classification", "tenant?": "only this tenant", "redacts": "list of PII types that its policy acts on",
+        "change": "change id"},
+        carried=True, ended_by=("route.removed",)),
+    EventType("route.removed", "records", "A route is gone.", {"change": "change id"}),
+    EventType("policy.set", "records", "A policy. ref = policy id.", {
+        "digest": "hex", "guards": "list of {guard, action, how?}", "redacts": "list of PII types", "on_evidence_loss": "refuse or open",
+        "change": "change id"}, carried=True),
+    EventType("limit.set", "records", "A limit. ref = limit id.", {
+        "scope": "key:ID, tenant:ID, route:ID or all", "unit": "requests or tokens", "window_s": "seconds", "value": "count", "change": "change id"},
+        carried=True, ended_by=("limit.removed",)),
+    EventType("limit.removed", "records", "A limit is gone.", {"change": "change id"}),
+    EventType("commitment.set", "records", "A promise to customers. ref = commitment id.", {
+        "text": "the promise", "controls": "list of control id", "per_million?": "threshold, parts per million", "change": "change id"},
+        carried=True),
+    EventType("control.adopted", "records", "A control version is in force from here. ref = control id.", {
+        "control_version": "integer", "sha": "hex sha256 of the control's canonical bytes",
+        "schedule": "list of {item, every: hour|day|month, minute}: expected occurrences", "change?": "change id"},
+        carried=True),
+    # -- operations
+    EventType("service.hour", "operations", "Minutes served in an hour on a node. ref = node.", {
+        "node": "node", "hour": "µs of its start", "expected": "minutes", "served": "minutes"}),
+    EventType("probe.pledged", "operations", "A probe is promised. ref = pledge id.", {
+        "pledge": "hex sha256 of canonical JSON [nonce, request, key, due, expected]"}),
+    EventType("probe.opened", "operations", "A pledge opened. ref = pledge id.", {
+        "probe": "probe id", "nonce": "hex", "request": "hex sha256 of the request as sent", "key": "key id or empty",
+        "due": "µs", "expected": "decision code", "seen": "decision code", "exchange": "exchange id", "salt": "hex salt of that exchange's commit_received",
+        "matched": "0/1: seen = expected"}),
+    EventType("job.run", "operations", "A scheduled job ran. ref = job name.", {"due": "µs", "ok": "0/1", "note?": "text"}),
+    # -- assurance
+    EventType("population.frozen", "assurance", "A population, fixed. ref = freeze id.", {
+        "population": "name", "control": "control id it was frozen for", "query": "hex sha256 of the query text", "params": "list of {name, value}", "from": "µs", "to": "µs half-open", "end_size": "entries with a lower index",
+        "rows": "count", "root": "hex RFC 9162 root over 48-byte rows", "unmatched": "rows of the reconciliation", "unmatched_root": "hex",
+        "principal": "who"}),
+    EventType("sample.drawn", "assurance", "A sample of a frozen population. ref = sample id.", {
+        "freeze": "freeze id", "seed": "text", "seed_kind": "management-chosen, auditor-chosen or witness", "method": "hmac-lowest-v1",
+        "n": "rows drawn", "rows": "list of {idx, ord}"}),
+    EventType("procedure.run", "assurance", "A control run. ref = run id.", {
+        "control": "control id", "control_version": "integer", "sha": "hex of the control's canonical bytes", "freeze?": "freeze id", "sample?": "sample id",
+        "from": "µs", "to": "µs", "end_size": "entries with a lower index", "result": "control result", "rows": "items", "met": "count", "deviations": "count",
+        "could_not_test": "count", "unmatched": "count", "items_root": "hex RFC 9162 root over item lines"}),
+    EventType("affidavit.built", "affidavit", "A package was made. ref = affidavit id.", {
+        "from": "µs", "to": "µs", "manifest": "hex sha256 of the manifest", "start_size": "entry", "end_size": "entry", "by": "person id"}),
+)  # fmt: skip
+
+REGISTRY: dict[str, EventType] = {event.name: event for event in _TYPES}
