@@ -1,0 +1,267 @@
+"""Segment files: the authoritative bytes of a ledger.
+
+`segments/<index of first entry, 20 digits>.seg` is a run of frames: u32 word, u32 check, bytes (big endian). The low 31
+bits of the word are the length; its top bit says that the next frame belongs to the same batch. `check` is CRC-32 of the
+bytes with the word as start value. A batch is there whole or not at all. Blocks are reserved ahead with the file's size
+kept, so the size is where the data ends. Leaves out: what entries mean, the tree, who may write.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from affiant.kit.errors import LedgerFault, NoRoom
+from affiant.ledger.envelope import MAX_ENTRY_BYTES
+from affiant.ledger.fileops import NO_ROOM_ERRORS, FileOps
+
+HEADER = struct.Struct(">II")
+MORE = 0x8000_0000
+SEGMENT_BYTES = 64 * 1024 * 1024
+STEP_BYTES = 8 * 1024 * 1024
+AHEAD_BYTES = 4 * 1024 * 1024
+_HOLE = bytes(512)
+
+
+class SyncFailed(Exception):
+    """The system could not put bytes on disk. The page cache is no longer to be trusted: the writer must stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One entry as stored: its index, bytes, where the next frame starts, and whether its batch ends here."""
+
+    index: int
+    data: bytes
+    end: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position: the segment that begins with entry `first`, and a byte offset in it."""
+
+    first: int
+    offset: int
+
+
+def segment_name(first: int) -> str:
+    """File name of the segment whose first entry is `first`."""
+    return f"{first:020d}.seg"
+
+
+def segment_firsts(directory: Path) -> list[int]:
+    """First indexes of the segments in a directory, ascending."""
+    return sorted(int(name[:-4]) for name in os.listdir(directory) if name.endswith(".seg") and name[:-4].isdigit())
+
+
+def pack(batch: list[bytes]) -> bytes:
+    """The frames of one batch."""
+    parts: list[bytes] = []
+    final = len(batch) - 1
+    for number, data in enumerate(batch):
+        word = len(data) | (MORE if number != final else 0)
+        parts.append(HEADER.pack(word, zlib.crc32(data, word)))
+        parts.append(data)
+    return b"".join(parts)
+
+
+def frames(data: bytes | memoryview, index: int, offset: int = 0) -> Iterator[Frame]:
+    """Good frames from an offset on; stops at the first bytes that are none."""
+    end = len(data)
+    while offset + 8 <= end:
+        word, check = HEADER.unpack_from(data, offset)
+        length = word & ~MORE
+        stop = offset + 8 + length
+        if not 0 < length <= MAX_ENTRY_BYTES or stop > end:
+            return
+        entry = bytes(data[offset + 8 : stop])
+        if zlib.crc32(entry, word) != check:
+            return
+        yield Frame(index, entry, stop, not word & MORE)
+        index += 1
+        offset = stop
+
+
+def read_from(path: Path, offset: int) -> bytes:
+    """A segment's bytes from an offset on."""
+    with open(path, "rb") as file:
+        file.seek(offset)
+        return file.read()
+
+
+def batches(data: bytes, index: int, offset: int = 0) -> Iterator[list[Frame]]:
+    """Whole batches from an offset on; an unfinished one at the end is not given."""
+    batch: list[Frame] = []
+    for frame in frames(data, index, offset):
+        batch.append(frame)
+        if frame.last:
+            yield batch
+            batch = []
+
+
+def torn_only(data: bytes, bad: int) -> bool:
+    """Whether everything from `bad` on can be what an unfinished write leaves: no good frame, or none but behind a hole.
+
+    A hole (512 zero bytes) is what the file system shows of a reserved block whose write never arrived.
+    """
+    position = bad
+    while True:
+        position = data.find(b"\0\0", position)
+        if position < 0 or position + 8 > len(data):
+            return True
+        if next(frames(data, 0, position), None) is not None and position != bad:
+            return _HOLE in data[bad:position]
+        position += 1
+
+
+class SegmentWriter:
+    """Appends batches to the newest segment. One owner, one call at a time.
+
+    Args:
+        directory: where segments lie.
+        ops: system calls.
+        place: where the next frame goes, as recovery found it.
+        segment_bytes: size after which a new segment is begun.
+    """
+
+    def __init__(self, directory: Path, ops: FileOps, place: Place, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self.directory = directory
+        self.first = place.first
+        self.offset = place.offset
+        self._ops = ops
+        self._limit = segment_bytes
+        self._fd = os.open(directory / segment_name(place.first), os.O_RDWR)
+        self._reserved = place.offset
+        self._can_reserve = True
+        self.reserve()
+
+    @classmethod
+    def create(cls, directory: Path, ops: FileOps, first: int, segment_bytes: int = SEGMENT_BYTES) -> SegmentWriter:
+        """Begin a segment; its name is on disk when this returns."""
+        fd = os.open(directory / segment_name(first), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            ops.sync(fd)
+            ops.sync_directory(directory)
+        finally:
+            os.close(fd)
+        return cls(directory, ops, Place(first, 0), segment_bytes)
+
+    @property
+    def ahead(self) -> int:
+        """Bytes reserved beyond the data."""
+        return max(0, self._reserved - self.offset)
+
+    @property
+    def reserves(self) -> bool:
+        """Whether the file system can reserve blocks at all."""
+        return self._can_reserve
+
+    def reserve(self) -> bool:
+        """Keep some blocks reserved ahead of the data.
+
+        Returns:
+            False if there is no room for that.
+        """
+        if not self._can_reserve or self._reserved - self.offset >= AHEAD_BYTES:
+            return True
+        step = min(STEP_BYTES, max(AHEAD_BYTES, self._limit - self.offset))
+        try:
+            self._can_reserve = self._ops.allocate(self._fd, self.offset, step)
+        except OSError as error:
+            if error.errno in NO_ROOM_ERRORS:
+                return False
+            raise
+        self._reserved = self.offset + step
+        return True
+
+    def append(self, data: bytes, index: int) -> None:
+        """Write frames and put them on disk. `index` is that of their first entry.
+
+        Raises:
+            NoRoom: nothing was written.
+            SyncFailed: unknown; stop and recover from the disk.
+        """
+        if self.offset >= self._limit:
+            self._rotate(index)
+        written = 0
+        view = memoryview(data)
+        try:
+            while written < len(data):
+                count = self._ops.write(self._fd, view[written:], self.offset + written)
+                if count <= 0:
+                    raise OSError(28, "short write")
+                written += count
+        except OSError as error:
+            self._undo()
+            if error.errno in NO_ROOM_ERRORS:
+                raise NoRoom(
+                    f"The disk has no room for {len(data)} bytes of evidence.", f"Free space under {self.directory}."
+                ) from error
+            raise SyncFailed(f"Writing {segment_name(self.first)} failed: {error.strerror}") from error
+        try:
+            self._ops.datasync(self._fd)
+        except OSError as error:
+            raise SyncFailed(f"Syncing {segment_name(self.first)} failed: {error.strerror}") from error
+        self.offset += written
+        self.reserve()
+
+    def _undo(self) -> None:
+        try:
+            self._ops.truncate(self._fd, self.offset)
+            self._ops.datasync(self._fd)
+        except OSError as error:
+            raise SyncFailed(f"Cutting {segment_name(self.first)} back failed: {error.strerror}") from error
+        self._reserved = self.offset
+        self.reserve()
+
+    def _rotate(self, index: int) -> None:
+        """Begin a new segment; without room for one, the old one goes on beyond its size."""
+        try:
+            fresh = SegmentWriter.create(self.directory, self._ops, index, self._limit)
+        except OSError as error:
+            if error.errno in NO_ROOM_ERRORS:
+                (self.directory / segment_name(index)).unlink(missing_ok=True)
+                return
+            raise SyncFailed(f"Beginning {segment_name(index)} failed: {error.strerror}") from error
+        self._ops.truncate(self._fd, self.offset)
+        os.close(self._fd)
+        self._fd, self.first, self.offset = fresh._fd, fresh.first, 0
+        self._reserved, self._can_reserve = fresh._reserved, fresh._can_reserve
+
+    def close(self) -> None:
+        """Give the reserved blocks back and close."""
+        if self._fd >= 0:
+            self._ops.truncate(self._fd, self.offset)
+            os.close(self._fd)
+            self._fd = -1
+
+
+def recover_tail(directory: Path, ops: FileOps, first: int, good_end: int) -> None:
+    """Cut what an unfinished write left behind the last whole batch of the newest segment.
+
+    Raises:
+        LedgerFault: what lies there is not such a rest.
+    """
+    path = directory / segment_name(first)
+    data = read_from(path, 0)
+    if len(data) == good_end:
+        return
+    unfinished = good_end
+    for frame in frames(data, 0, good_end):
+        unfinished = frame.end
+    if not torn_only(data, unfinished):
+        raise LedgerFault(
+            f"{path.name} is damaged at byte {unfinished}: whole entries follow bytes that are none.",
+            "Do not edit it. Restore the segment from a backup and start again.",
+        )
+    fd = os.open(path, os.O_RDWR)
+    try:
+        ops.truncate(fd, good_end)
+        ops.datasync(fd)
+    finally:
+        os.close(fd)

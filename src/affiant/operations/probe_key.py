@@ -1,0 +1,64 @@
+"""The gateway key that probes travel under: an ordinary key of an ordinary owner, its secret sealed in `HOME/keys/probe`.
+
+File: JSON {"v":1,"key":id,"sealed":hex}; AES-256-GCM under the keyring's master, bound to the home. Leaves out: making the key
+(records do, with an author and an event like any other key's).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from affiant.kit.crypto import seal, unseal
+from affiant.kit.errors import BadInput, NotFound
+from affiant.kit.home import Home
+from affiant.kit.keyring import Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeKey:
+    """A key id and its secret."""
+
+    key_id: str
+    secret: str
+
+
+def _path(home: Home) -> Path:
+    return home.root / "keys" / "probe"
+
+
+def _context(home: Home) -> bytes:
+    return b"affiant probe key " + home.id.encode()
+
+
+def save_probe_key(home: Home, keyring: Keyring, key: ProbeKey) -> None:
+    """Seal a key for probes, replacing an earlier one."""
+    plain = json.dumps([key.key_id, key.secret]).encode()
+    blob = json.dumps({"v": 1, "key": key.key_id, "sealed": seal(keyring.master, plain, _context(home)).hex()}).encode()
+    temporary = _path(home).with_suffix(".tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(handle, blob)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    os.replace(temporary, _path(home))
+
+
+def load_probe_key(home: Home, keyring: Keyring) -> ProbeKey:
+    """Open the key for probes.
+
+    Raises:
+        NotFound: none was set.
+        BadInput: the file was altered or belongs to another home.
+    """
+    try:
+        blob = json.loads(_path(home).read_bytes())
+        key_id, secret = json.loads(unseal(keyring.master, bytes.fromhex(blob["sealed"]), _context(home)))
+    except FileNotFoundError:
+        raise NotFound("No key for probes is set.", "Create one with `affiant key create --probes --owner PERSON`.") from None
+    except (KeyError, ValueError, TypeError) as error:
+        raise BadInput(f"{_path(home)} cannot be read: {error}.", "Create a new key for probes.") from None
+    return ProbeKey(key_id, secret)

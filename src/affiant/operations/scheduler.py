@@ -1,0 +1,112 @@
+"""Runs jobs when they are due. What was missed stays missed: a late run counts for its own hour, day or month, never for an earlier one.
+
+Last runs are kept in `HOME/derived/jobs.json`; without that file each job starts with its next due time. A job that fails writes
+`job.run` with ok = 0 and what to do, and stops no other. Leaves out: threads and processes; jobs are coroutines of control.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from affiant.kit.errors import AffiantError
+from affiant.ledger import Draft
+from affiant.operations.schedule import Schedule
+
+MAX_NOTE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Scheduled work.
+
+    Args:
+        name: `ref` of its `job.run` events.
+        schedule: when it is due.
+        run: does it for a due time (µs) and says what it did, "" for nothing to say; events that it wrote are its own matter.
+    """
+
+    name: str
+    schedule: Schedule
+    run: Callable[[int], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one run of a job ended."""
+
+    job: str
+    due_us: int
+    ok: bool
+    note: str
+
+    def draft(self) -> Draft:
+        """As an event."""
+        body: dict[str, str | int] = {"due": self.due_us, "ok": int(self.ok)}
+        if self.note:
+            body["note"] = self.note[:MAX_NOTE]
+        return Draft("job.run", body, ref=self.job, actor="system:operations")
+
+
+class Scheduler:
+    """Remembers which due time each job ran for last.
+
+    Args:
+        jobs: in the order in which they run when several are due.
+        path: where last runs are kept.
+        now_us: wall time of the start; what was due before it is not run unless its window is still open and it was seen before.
+    """
+
+    def __init__(self, jobs: Sequence[Job], path: Path, now_us: int) -> None:
+        self._jobs = tuple(jobs)
+        self._path = path
+        kept = self._load()
+        self._last = {job.name: kept.get(job.name, job.schedule.latest_due(now_us)) for job in self._jobs}
+
+    def due(self, now_us: int) -> list[tuple[Job, int]]:
+        """Jobs with a due time since their last run whose window is still open; older due times are gone for good."""
+        found = []
+        for job in self._jobs:
+            due_us = job.schedule.latest_due(now_us)
+            if due_us > self._last[job.name] and now_us < job.schedule.end_of_window(due_us):
+                found.append((job, due_us))
+        return found
+
+    async def run_due(self, now_us: int) -> list[Outcome]:
+        """Run what is due. The due time is marked as run before the run: a crash in the middle does not repeat it."""
+        outcomes = []
+        pending = self.due(now_us)
+        if pending:
+            for job, due_us in pending:
+                self._last[job.name] = due_us
+            self._save()
+        for job, due_us in pending:
+            outcomes.append(await self._run(job, due_us))
+        return outcomes
+
+    async def _run(self, job: Job, due_us: int) -> Outcome:
+        try:
+            note = await job.run(due_us)
+        except AffiantError as error:
+            return Outcome(job.name, due_us, False, str(error))
+        except Exception as error:  # noqa: BLE001 -- a job's surprise is recorded as its outcome and must not stop the others
+            return Outcome(job.name, due_us, False, f"{type(error).__name__}: {error}")
+        return Outcome(job.name, due_us, True, note)
+
+    def _load(self) -> dict[str, int]:
+        try:
+            data = json.loads(self._path.read_text(encoding="utf-8"))
+            return {str(name): int(due) for name, due in data["last"].items()}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, KeyError, AttributeError, TypeError):
+            # Derived and disposable: an unreadable file is the same as none.
+            return {}
+
+    def _save(self) -> None:
+        temporary = self._path.with_suffix(".tmp")
+        temporary.write_text(json.dumps({"v": 1, "last": self._last}), encoding="utf-8")
+        os.replace(temporary, self._path)
