@@ -36,27 +36,32 @@ class UnrecordedFile:
             if file.seek(0, 2) != _SIZE:
                 file.truncate(_SIZE)
             self._map = mmap.mmap(file.fileno(), _SIZE)
-        self._told_until_us = 0
+        self._quiet_at_us = 0
 
-    def pending(self) -> Unrecorded | None:
-        """What the ledger does not know yet, or None."""
+    def pending(self, now_us: int) -> Unrecorded | None:
+        """What the ledger does not know yet, or None.
+
+        A slot's first time is that of its first refusal ever; the last look that found nothing new is a closer bound later on.
+        """
         counts, first, last, total = [], 0, 0, 0
         for slot in range(SLOTS):
             count, slot_first, slot_last = _SLOT.unpack_from(self._map, slot * _SLOT.size)
             counts.append(count)
             new = count - _TOLD.unpack_from(self._map, self._told_at(slot))[0]
             if new > 0:
-                total += new
-                begin = slot_first if slot_first > self._told_until_us else self._told_until_us + 1
-                first = min(first, begin) if first else begin
+                begin = min(max(slot_first, self._quiet_at_us), slot_last)
+                first = min(first, begin) if total else begin
                 last = max(last, slot_last)
-        return Unrecorded(min(first, last), last, total, tuple(counts)) if total else None
+                total += new
+        if not total:
+            self._quiet_at_us = now_us
+            return None
+        return Unrecorded(first, last, total, tuple(counts))
 
     def told(self, known: Unrecorded) -> None:
         """The event for these is durable."""
         for slot, count in enumerate(known.reached):
             _TOLD.pack_into(self._map, self._told_at(slot), count)
-        self._told_until_us = known.to_us
 
     def close(self) -> None:
         """Unmap."""

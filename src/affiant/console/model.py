@@ -149,7 +149,7 @@ def address(path: str, **query: object) -> str:
 
 def choose(name: str, label: str, value: str, options: Sequence[tuple[str, str]], every: str = "All") -> Filter:
     """A filter with a first choice that does not filter."""
-    choices = (Option("", every, value == ""),) + tuple(Option(key, text, key == value) for key, text in options)
+    choices = (Option("", every, value == ""), *(Option(key, text, key == value) for key, text in options))
     return Filter(name, label, value, choices)
 
 

@@ -160,6 +160,7 @@ class Decision:
         hits: what was found (never recorded: only counts per type are).
         acted: how many hits were acted on (0 where the mode does not enforce).
         enforced: whether the decision took effect.
+        found: how many hits there were; may exceed `len(hits)`, of which a long answer keeps only the first.
     """
 
     guard: str
@@ -170,3 +171,4 @@ class Decision:
     hits: tuple[Hit, ...] = ()
     acted: int = 0
     enforced: bool = True
+    found: int = 0

@@ -117,7 +117,7 @@ def day_strip(cells: Sequence[Cell], title: str, *, height: int = 17, ticks: Seq
     """A strip of equal marks, one a day (or an hour, a month), oldest first.
 
     Args:
-        cells: the marks; an empty sequence gives an empty frame that says so.
+        cells: the marks, `future` ones last (drawn as one dashed frame); an empty sequence says so.
         title: what the strip shows, read aloud first.
         height: of the marks, px.
         ticks: labels under the strip.
@@ -125,14 +125,19 @@ def day_strip(cells: Sequence[Cell], title: str, *, height: int = 17, ticks: Seq
     """
     count = len(cells)
     body: list[str] = []
+    future = 0
     for position, cell in enumerate(cells):
+        if cell.state == "future":
+            future += 1
+            continue
         x, width = 100 * position / count, 100 * (1 - gap) / count
-        role = _role(cell.state)
-        inset = ' y="0.5"' if cell.state == "future" else ""
-        tall = height - 1 if cell.state == "future" else height
-        mark = f'<rect x="{_n(x)}%"{inset} width="{_n(width)}%" height="{tall}" rx="1.5" class="{_strip_class(role)}">'
+        mark = f'<rect x="{_n(x)}%" width="{_n(width)}%" height="{height}" rx="1.5" class="{_strip_class(_role(cell.state))}">'
         mark += f"<title>{escape(cell.title)}</title></rect>"
         body.append(f'<a href="{escape(cell.href)}">{mark}</a>' if cell.href else mark)
+    if future:
+        x, width = 100 * (count - future) / count, 100 * (future - gap) / count
+        frame = f'<rect x="{_n(x)}%" y="0.5" width="{_n(width)}%" height="{height - 1}" rx="2" class="c-future">'
+        body.append(f"{frame}<title>{future} to come</title></rect>")
     if not count:
         body.append(f'<text x="0" y="{height - 4}">nothing to show yet</text>')
     return _svg(height + (18 if ticks else 0), title, "".join(body) + _ticks(ticks, height + 14))
@@ -247,9 +252,9 @@ def proof_tree(proof: Proof, title: str) -> str:
     hidden = 0
     if len(steps) > 6:
         hidden, steps = len(steps) - 5, steps[:3] + steps[-2:]
-    level, width = 42, 400
+    level, width = 34, 400
     levels = len(steps) + (1 if hidden else 0)
-    height = 28 + level * levels + 26
+    height = 16 + level * levels + 30
     x, y, body, nodes = _leaf_x(proof.path, width), float(height - 30), [], []
     nodes.append(_node(x, y, 7, "c-good", f"Entry {number(proof.index)}"))
     nodes.append(f'<text x="{_n(x)}" y="{_n(y + 20)}" text-anchor="middle">{escape(proof.leaf_label)}</text>')

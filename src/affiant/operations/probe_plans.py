@@ -28,6 +28,7 @@ _CLIENTS = (
     {"user-agent": "python-requests/2.32.3", "accept": "*/*"},
     {"user-agent": "Go-http-client/1.1"},
 )
+_KEY_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,9 @@ def _routes(snapshot: Snapshot, key: KeySnap) -> list[RouteSnap]:
     return [
         route
         for route in snapshot.routes
-        if route.tenant in ("", key.tenant) and ("*" in key.scope or route.id in key.scope) and any(model in approved for model in route.models)
+        if route.tenant in ("", key.tenant)
+        and ("*" in key.scope or route.id in key.scope)
+        and any(model in approved for model in route.models)
     ]
 
 
@@ -103,7 +106,9 @@ def _enforced_route(snapshot: Snapshot, key: KeySnap, guard: str, actions: tuple
 def plan_unauthenticated(snapshot: Snapshot, key: ProbeKey, rng: Random) -> Plan:
     """A call without a key, or with one that was never given out."""
     route = rng.choice(_routes(snapshot, _key_of(snapshot, key)) or list(snapshot.routes))
-    invented = key.secret[:4] + "".join(rng.choice("ABCDEFGHJKMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789-_") for _ in range(len(key.secret) - 4))
+    invented = key.secret[:4] + "".join(
+        rng.choice("ABCDEFGHJKMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789-_") for _ in range(len(key.secret) - 4)
+    )
     secret = rng.choice(("", invented))
     expected = "key_missing" if not secret else "key_unknown"
     return Plan(UNAUTHENTICATED, _body(rng, route.id, texts.question(rng)), _headers(rng, secret), "", expected)

@@ -76,7 +76,7 @@ class Scheduler:
         return found
 
     async def run_due(self, now_us: int) -> list[Outcome]:
-        """Run what is due. The due time is marked as run before the run: a crash in the middle does not repeat it."""
+        """Run what is due; a surprise in one is its outcome. A due time is marked before its run, so that a crash does not repeat it."""
         outcomes = []
         pending = self.due(now_us)
         if pending:
@@ -92,7 +92,7 @@ class Scheduler:
             note = await job.run(due_us)
         except AffiantError as error:
             return Outcome(job.name, due_us, False, str(error))
-        except Exception as error:  # noqa: BLE001 -- a job's surprise is recorded as its outcome and must not stop the others
+        except Exception as error:
             return Outcome(job.name, due_us, False, f"{type(error).__name__}: {error}")
         return Outcome(job.name, due_us, True, note)
 

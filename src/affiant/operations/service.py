@@ -45,34 +45,47 @@ class ServiceMeter:
         self._path = path
         self._jump_us = JUMP_US if injected else GAP_NS // 1000
         self._last: Observation | None = None
+        self._until_us = 0
         self._hours: dict[int, list[int]] = {}
         self._load()
 
     def observe(self, seen: Observation) -> None:
-        """Take one look into account. One earlier than the last (a clock set back) starts afresh and counts nothing twice."""
+        """Take one look into account. Time that was counted is not counted again after a clock was set back."""
         last, self._last = self._last, seen
         self._hours.setdefault(seen.wall_us - seen.wall_us % HOUR_US, [0] * _MINUTES)
         if last is None or not (last.ready and seen.ready):
             return
         gap_ns, span_us = seen.mono_ns - last.mono_ns, seen.wall_us - last.wall_us
         if 0 <= gap_ns < GAP_NS and 0 < span_us <= self._jump_us:
-            self._cover(last.wall_us, seen.wall_us)
+            self._cover(max(last.wall_us, self._until_us), seen.wall_us)
+            self._until_us = max(self._until_us, seen.wall_us)
 
     def finished(self, now_us: int) -> list[Draft]:
-        """Events for the hours that are over; each is given once."""
+        """Events for the hours that are over; they are given again until `forget`."""
         current = now_us - now_us % HOUR_US
         drafts = []
         for hour in sorted(h for h in self._hours if h < current):
-            covered = self._hours.pop(hour)
+            covered = self._hours[hour]
             served = sum(1 for us in covered if us >= MINUTE_US)
             body = {"node": self._node, "hour": hour, "expected": _MINUTES, "served": served}
             drafts.append(Draft("service.hour", body, ref=self._node, actor="system:operations"))
         return drafts
 
+    def forget(self, now_us: int) -> None:
+        """Drop the hours that `finished` gave for the same instant: their events are durable."""
+        current = now_us - now_us % HOUR_US
+        self._hours = {hour: covered for hour, covered in self._hours.items() if hour >= current}
+        self.save()
+
     def save(self) -> None:
         """Keep the open hours and the last look; losing them costs served minutes, never adds any."""
         last = self._last
-        data = {"v": 1, "last": [last.wall_us, last.mono_ns, int(last.ready)] if last else [], "hours": self._hours}
+        data = {
+            "v": 1,
+            "last": [last.wall_us, last.mono_ns, int(last.ready)] if last else [],
+            "until": self._until_us,
+            "hours": self._hours,
+        }
         temporary = self._path.with_suffix(".tmp")
         temporary.write_text(json.dumps(data), encoding="utf-8")
         os.replace(temporary, self._path)
@@ -82,11 +95,12 @@ class ServiceMeter:
             data = json.loads(self._path.read_text(encoding="utf-8"))
             if data["last"]:
                 self._last = Observation(data["last"][0], data["last"][1], bool(data["last"][2]))
+            self._until_us = int(data["until"])
             self._hours = {int(hour): list(minutes) for hour, minutes in data["hours"].items()}
         except FileNotFoundError:
             return
         except (ValueError, KeyError, IndexError, TypeError):
-            self._last, self._hours = None, {}
+            self._last, self._until_us, self._hours = None, 0, {}
 
     def _cover(self, start_us: int, end_us: int) -> None:
         at = start_us

@@ -20,19 +20,19 @@ class ProofError(Exception):
         return (self.message + " " + self.next_step).strip()
 
 
-class Lie(ProofError):
+class Lie(ProofError):  # noqa: N818 - named for the finding, not for the mechanism
     """The bytes contradict what they claim."""
 
     exit_code = 1
 
 
-class Malformed(ProofError):
+class Malformed(ProofError):  # noqa: N818 - named for the finding, not for the mechanism
     """The bytes are not of the form that they should have; nothing can be said about their content."""
 
     exit_code = 2
 
 
-class NotAnchored(ProofError):
+class NotAnchored(ProofError):  # noqa: N818 - named for the finding, not for the mechanism
     """Nothing outside vouches for what is otherwise consistent."""
 
     exit_code = 3

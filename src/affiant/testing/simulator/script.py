@@ -1,6 +1,6 @@
 """Scripts: how a caller tells the simulator to misbehave.
 
-A script is named in the header `x-simulator-script`, in a model name `sim-NAME`, or in the last user message as
+A script is named in the header `x-simulator-script`, in a model name `script-NAME`, or in the last user message as
 `[[sim:NAME]]`; several are joined with commas, an argument follows a colon: `[[sim:slow:20,chunks:3]]`.
 
 | name | what the caller gets |
@@ -65,8 +65,8 @@ PLAIN = Script()
 def read_script(header: str, model: str, text: str, default: Script = PLAIN) -> Script:
     """The script of a request: header before model name before message; without any, the default."""
     source = header
-    if not source and model.startswith("sim-"):
-        source = model[4:]
+    if not source and model.startswith("script-"):
+        source = model[7:]
     if not source and "[[sim:" in text:
         found = _MARK.findall(text)
         source = found[-1] if found else ""

@@ -1,7 +1,7 @@
 """The simulator's HTTP: one asyncio protocol over llhttp, light enough to be the far end of a benchmark.
 
 Any path prefix names a provider: `/harbor/v1/chat/completions` counts for `harbor`, `/v1/…` for `sim`.
-Beside the provider's API: `GET /usage?day=&provider=&held=` (CSV), `GET /sim/seen` (ids), `POST /sim/forget`, `GET /sim/health`.
+Beside the provider's API: `GET /usage?day=&held=` or `/harbor/usage` (CSV), `GET /sim/seen` (ids), `POST /sim/forget`, `GET /sim/health`.
 Leaves out: TLS, HTTP/2, authentication of any key (each Bearer key is an account of its own).
 """
 
@@ -180,10 +180,10 @@ class _Connection(asyncio.Protocol):
 
     def _control(self, method: str, segments: list[str], query: dict[str, list[str]]) -> None:
         book = self._sim.book
-        if method == "GET" and segments == ["usage"]:
+        if method == "GET" and segments[-1:] == ["usage"]:
             days = [int(day) for day in query.get("day", []) if day.isdigit()] or None
             held = frozenset(query["held"][0].split(",")) if "held" in query else None
-            self._respond(200, book.usage_csv(days, query.get("provider", [""])[0], held).encode(), "text/csv")
+            self._respond(200, book.usage_csv(days, "/".join(segments[:-1]), held).encode(), "text/csv")
         elif method == "GET" and segments == ["sim", "seen"]:
             self._respond(200, msgspec.json.encode([s.row() for s in book.requests]))
         elif method == "POST" and segments == ["sim", "forget"]:

@@ -1,0 +1,67 @@
+"""Where a stream may be cut so that no span of `detectors.pii` or `detectors.output` crosses the cut.
+
+A cut depends on the text alone, never on how it arrived in pieces: that is what makes every chunking give the same result.
+"""
+
+from __future__ import annotations
+
+from affiant.guards.text import fold_char
+
+MAX_TOKEN = 1024
+"""Source characters without a safe place after which a cut is forced."""
+_AHEAD = 8  # characters beyond MAX_TOKEN that must be there, so that a safe place at MAX_TOKEN itself is seen
+_KEEP = 384  # of a forced window: more than the longest span
+
+_JOINS_LEFT = frozenset("0123456789().-/+")
+_JOINS_RIGHT = frozenset("0123456789(+.-/)")
+
+
+def safe(text: str, place: int) -> bool:
+    """Whether no span may cover both `text[place - 1]` and `text[place]`; unknown yet counts as no.
+
+    White space is safe, except one blank between parts of a number. Beside a character that folds to none of ASCII (CJK and
+    the like) every place is safe. An invisible character never makes a place safe.
+    """
+    before, after = fold_char(text[place - 1]), fold_char(text[place])
+    if not before or not after:
+        return False
+    if not before.isascii() or not after.isascii():
+        return True
+    if not after.isspace():
+        return False
+    if after != " " or before[-1] not in _JOINS_LEFT:
+        return not before.isspace()
+    if place + 1 >= len(text):
+        return False
+    beyond = fold_char(text[place + 1])
+    return bool(beyond) and beyond[0] not in _JOINS_RIGHT
+
+
+def last_safe(text: str, limit: int) -> int:
+    """The last safe place in `1..limit`; 0 if there is none."""
+    place = min(limit, len(text) - 1)
+    plain = text.isascii()
+    while place > 0:
+        if plain:
+            place = max(text.rfind(blank, 0, place + 1) for blank in " \n\t\r")
+            if place <= 0:
+                return 0
+        if safe(text, place):
+            return place
+        place -= 1
+    return 0
+
+
+def overlong(text: str) -> bool:
+    """Whether the canonical walk must be taken: more pending text than one window."""
+    return len(text) > MAX_TOKEN + _AHEAD
+
+
+def window_cut(text: str) -> tuple[int, bool]:
+    """Where to cut an overlong pending text: (place, forced).
+
+    The last safe place within the first window; if there is none, the place at which a forced cut is considered: what begins
+    before it is complete within the window.
+    """
+    place = last_safe(text[: MAX_TOKEN + 2], MAX_TOKEN)
+    return (place, False) if place else (MAX_TOKEN - _KEEP, True)

@@ -1,0 +1,299 @@
+"""Structured personal data: EMAIL, PHONE, CREDIT_CARD (brand, length, Luhn) and US_SSN (validity rules).
+
+Works on folded text (`guards.text`) in linear time: an `@` or a cluster of at least seven digits must be there before
+anything else is tried. A span never crosses a place where `guards.cut.safe` would cut, so that a text scanned in pieces
+gives the spans of the whole. Leaves out: names, addresses, other identifiers, other languages' context words.
+"""
+
+from __future__ import annotations
+
+import re
+
+EMAIL, PHONE, CREDIT_CARD, US_SSN = "EMAIL", "PHONE", "CREDIT_CARD", "US_SSN"
+TYPES = (EMAIL, PHONE, CREDIT_CARD, US_SSN)
+LOOKBACK = 48  # characters before a span that may decide about it
+MAX_SPAN = 320  # longest span in folded characters: an e-mail address of 64 + 1 + 255
+
+Span = tuple[int, int, str]
+
+_LOCAL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~.-")
+_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62})(?:\.[a-z0-9-]{1,63}){1,7}")
+_CLUSTER = re.compile(r"\d(?:(?: ?[.\-/()]{1,2} ?| )?\d){6,}")
+_GROUP = re.compile(r"\d+")
+_PHONE_WORD = re.compile(
+    r"\b(?:phone|tel|telephone|mobile|cell|cellphone|call|calling|fax|whatsapp|sms|dial|hotline|reach|ring|text|messages to|ph|desk|"
+    r"telefon|handy|rufnummer|telefono|movil|llamar\w*|llamada|linea directa|portable|appel\w*|ligne directe|contact)\b"
+    r"|电话|回拨|拨打|手机|致电|電話|携帯"
+)
+_SSN_WORD = re.compile(r"\b(?:ssn|ss#|social security|social-security|soc sec|taxpayer id|itin)")
+
+
+def find(text: str, start: int = 0) -> list[Span]:
+    """Spans of personal data in folded text.
+
+    Args:
+        text: folded text; what lies before `start` is context only.
+        start: offset from which spans may begin.
+    """
+    spans: list[Span] = []
+    if "@" in text:
+        _emails(text, start, spans)
+    for cluster in _CLUSTER.finditer(text, start):
+        _numbers(text, cluster, spans)
+    if len(spans) > 1:
+        spans.sort()
+        return _without_overlap(spans)
+    return spans
+
+
+def _without_overlap(spans: list[Span]) -> list[Span]:
+    kept: list[Span] = []
+    for span in spans:
+        if not kept or span[0] >= kept[-1][1]:
+            kept.append(span)
+    return kept
+
+
+def _emails(text: str, start: int, spans: list[Span]) -> None:
+    at = text.find("@", start)
+    while at >= 0:
+        left = at
+        floor = max(start, at - 64)
+        while left > floor and text[left - 1] in _LOCAL:
+            left -= 1
+        while left < at and text[left] in ".'`{|*/=?!#$&":
+            left += 1
+        domain = _DOMAIN.match(text, at + 1)
+        if domain and left < at and text[at - 1] != ".":
+            end = _domain_end(text, at + 1, domain.end())
+            if end:
+                spans.append((left, end, EMAIL))
+        at = text.find("@", at + 1)
+
+
+def _domain_end(text: str, begin: int, end: int) -> int:
+    """The end of the longest prefix of a domain that ends in an alphabetic (or xn--) label; 0 if there is none."""
+    while end > begin:
+        last_dot = text.rfind(".", begin, end)
+        if last_dot < 0:
+            return 0
+        label = text[last_dot + 1 : end].rstrip("-")
+        if len(label) >= 2 and (label.isalpha() or label.startswith("xn--")):
+            return last_dot + 1 + len(label)
+        end = last_dot
+    return 0
+
+
+def _numbers(text: str, cluster: re.Match[str], spans: list[Span]) -> None:
+    groups = [match.span() for match in _GROUP.finditer(text, cluster.start(), cluster.end())]
+    if len(groups) > 1024 or cluster.end() - cluster.start() > 16_384:
+        groups = groups[:1024]
+    used = [False] * len(groups)
+    _cards(text, groups, used, spans)
+    _ssns(text, groups, used, spans)
+    before = text[cluster.start() - 1] if cluster.start() else " "
+    if not before.isalpha() or not before.isascii():
+        _phones(text, groups, used, spans)
+
+
+# -- cards
+
+
+def _brand(digits: str) -> bool:
+    """Whether prefix and length belong to a card brand."""
+    length = len(digits)
+    two, four = int(digits[:2]), int(digits[:4])
+    if digits[0] == "4":
+        return length in (13, 16, 19)
+    if 51 <= two <= 55 or 2221 <= four <= 2720:
+        return length == 16
+    if two in (34, 37):
+        return length == 15
+    if two in (36, 38, 39) or 3000 <= four <= 3059:
+        return length in (14, 16)
+    if two == 35:
+        return 16 <= length <= 19
+    if four in (1800, 2131):
+        return length == 15
+    if four == 6011 or two == 65 or 6440 <= four <= 6499 or two == 62:
+        return 16 <= length <= 19
+    if four in (5018, 5020, 5038, 5893, 6304) or 6759 <= four <= 6763:
+        return 12 <= length <= 19
+    return False
+
+
+_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+
+
+def luhn(digits: str) -> bool:
+    """Whether the check digit is right."""
+    total = 0
+    for place, char in enumerate(reversed(digits)):
+        digit = ord(char) - 48
+        total += _DOUBLED[digit] if place & 1 else digit
+    return total % 10 == 0
+
+
+def _cards(text: str, groups: list[tuple[int, int]], used: list[bool], spans: list[Span]) -> None:
+    first = 0
+    while first < len(groups):
+        digits = ""
+        matched = -1
+        for last in range(first, len(groups)):
+            if last > first and text[groups[last - 1][1] : groups[last][0]] not in (" ", "-", ".", " - "):
+                break
+            digits += text[groups[last][0] : groups[last][1]]
+            if len(digits) > 19:
+                break
+            if len(digits) >= 12 and _brand(digits) and luhn(digits) and digits.count(digits[0]) < len(digits):
+                matched = last
+                break
+        if matched >= 0 and not _inside_word(text, groups[first][0], groups[matched][1]):
+            spans.append((groups[first][0], groups[matched][1], CREDIT_CARD))
+            used[first : matched + 1] = [True] * (matched + 1 - first)
+            first = matched + 1
+        else:
+            first += 1
+
+
+def _inside_word(text: str, start: int, end: int) -> bool:
+    """Whether letters touch both sides, as in a hexadecimal string, or it is the fraction of a decimal number."""
+    before = text[start - 1] if start else " "
+    after = text[end] if end < len(text) else " "
+    if before == "." and start > 1 and text[start - 2].isdigit() and not after.isalpha():
+        return True
+    return before.isalpha() and after.isalpha()
+
+
+# -- social security numbers
+
+
+def valid_ssn(digits: str) -> bool:
+    """Whether nine digits can be a US social security number (area not 000, 666, 9xx; group not 00; serial not 0000)."""
+    area = digits[:3]
+    return area not in ("000", "666") and area[0] != "9" and digits[3:5] != "00" and digits[5:] != "0000"
+
+
+def _ssns(text: str, groups: list[tuple[int, int]], used: list[bool], spans: list[Span]) -> None:
+    sizes = [end - begin for begin, end in groups]
+    for number in range(len(groups)):
+        if used[number]:
+            continue
+        if sizes[number : number + 3] == [3, 2, 4] and not any(used[number : number + 3]):
+            one = text[groups[number][1] : groups[number + 1][0]]
+            two = text[groups[number + 1][1] : groups[number + 2][0]]
+            start, end = groups[number][0], groups[number + 2][1]
+            digits = text[start : start + 3] + text[groups[number + 1][0] : groups[number + 1][1]] + text[end - 4 : end]
+            if one.strip() == two.strip() and one in ("-", " ", ".", " - ", "/") and valid_ssn(digits) and not _glued(text, start, end):
+                spans.append((start, end, US_SSN))
+                used[number : number + 3] = [True] * 3
+        elif sizes[number] == 9:
+            start, end = groups[number]
+            if valid_ssn(text[start:end]) and _SSN_WORD.search(text, max(0, start - LOOKBACK), start) and not _glued(text, start, end):
+                spans.append((start, end, US_SSN))
+                used[number] = True
+
+
+def _glued(text: str, start: int, end: int) -> bool:
+    """Whether more of the same number stands directly before or after, as in a part number."""
+    before = text[max(0, start - 2) : start]
+    after = text[end : end + 2]
+    if before[-1:] in ("-", ".") and before[:1].isalnum():
+        return True
+    if before[-1:].isalpha() or before[-1:] == "_" or after[:1].isalpha():
+        return True
+    return after[:1] == "-" and after[1:].isalnum()
+
+
+# -- telephone numbers
+
+
+def _phones(text: str, groups: list[tuple[int, int]], used: list[bool], spans: list[Span]) -> None:
+    number = 0
+    while number < len(groups):
+        if used[number]:
+            number += 1
+            continue
+        end = number
+        while end < len(groups) and not used[end]:
+            end += 1
+        taken = _phone_at(text, groups[number:end])
+        if taken:
+            start = groups[number][0]
+            while start and text[start - 1] in "+(":
+                start -= 1
+            spans.append((start, groups[number + taken - 1][1], PHONE))
+            number += taken
+        else:
+            number += 1
+
+
+def _phone_at(text: str, groups: list[tuple[int, int]]) -> int:
+    """How many of `groups`, from the first, are one telephone number; 0 if none."""
+    start = groups[0][0]
+    before = text[start - 1] if start else " "
+    plus = before == "+" or (before == "(" and start > 1 and text[start - 2] == "+")
+    if not plus and (before.isalnum() or before in "_$€£#=.-/\\"):
+        return 0
+    sizes: list[int] = []
+    total = 0
+    for begin, end in groups[:6]:
+        total += end - begin
+        if total > 15:
+            break
+        sizes.append(end - begin)
+    if not sizes:
+        return 0
+    first = text[groups[0][0] : groups[0][1]]
+    if plus:
+        return _international(first, sizes)
+    taken = _north_american(text, groups, sizes)
+    if not taken and first[0] == "0" and not _dated(text, groups, sizes):
+        taken = _prefix(sizes, 10, 15) if first.startswith("00") else _prefix(sizes, 9, 12) if len(sizes) > 1 else 0
+    if not taken and not _dated(text, groups, sizes) and _PHONE_WORD.search(text, max(0, start - LOOKBACK // 2), start):
+        taken = _prefix(sizes, 7, 15)
+    if taken and _follows_badly(text, groups[taken - 1][1]):
+        return 0
+    return taken
+
+
+def _follows_badly(text: str, end: int) -> bool:
+    after = text[end : end + 2]
+    if after[:1] == "x" and after[1:].isdigit():  # an extension
+        return False
+    return after[:1].isalpha() or after[:1] in ("_", "%") or (after[:1] in (".", ",", ":") and after[1:].isdigit())
+
+
+def _prefix(sizes: list[int], least: int, most: int) -> int:
+    """How many leading groups make between `least` and `most` digits, as many as possible."""
+    total, best = 0, 0
+    for count, size in enumerate(sizes, 1):
+        total += size
+        if least <= total <= most:
+            best = count
+    return best
+
+
+def _international(first: str, sizes: list[int]) -> int:
+    if first[0] == "0":
+        return 0
+    if first == "1":
+        return 4 if sizes[1:4] == [3, 3, 4] else _prefix(sizes, 11, 11)
+    return _prefix(sizes, 8, 15)
+
+
+def _north_american(text: str, groups: list[tuple[int, int]], sizes: list[int]) -> int:
+    skip = 1 if sizes[0] == 1 and text[groups[0][0]] == "1" else 0
+    if sizes[skip : skip + 3] != [3, 3, 4]:
+        return 0
+    area, exchange = text[groups[skip][0]], text[groups[skip + 1][0]]
+    return skip + 3 if area >= "2" and exchange >= "1" else 0
+
+
+def _dated(text: str, groups: list[tuple[int, int]], sizes: list[int]) -> bool:
+    """Whether the leading groups read as a date or as an IPv4 address."""
+    if len(sizes) == 4 and max(sizes) <= 3 and text[groups[0][1]] == ".":
+        return True
+    if sizes[:3] in ([2, 2, 4], [1, 2, 4], [2, 1, 4]):
+        return text[groups[2][0] : groups[2][0] + 2] in ("19", "20")
+    return sizes[:3] in ([4, 2, 2], [4, 1, 2], [4, 1, 1], [4, 2, 1]) and text[groups[0][0] : groups[0][0] + 2] in ("19", "20")

@@ -1,0 +1,274 @@
+"""Opening a ledger that exists: read back what is on disk, and refuse to go on if it contradicts what was signed.
+
+A state file (`derived/writer.state`, authenticated, disposable) lets a large ledger start from its last segment; without it
+everything is read again. Leaves out: writing (`writer`), the full check of every file (`verify`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from affiant.kit.errors import LedgerFault
+from affiant.kit.home import Home
+from affiant.ledger.checkpoints import SignedHead, open_head, read_kept, read_note
+from affiant.ledger.durable import read_durable
+from affiant.ledger.fileops import FileOps
+from affiant.ledger.producers import Producers
+from affiant.ledger.segment import Frame, Place, batches, read_from, recover_tail, segment_firsts, segment_name
+from affiant.ledger.tiles import TileWriter
+from affiant.ledger.tree import Tree
+from affiant.proof.note import VerifierKey
+
+STATE = "writer.state"
+_RESTORE = "Restore segments/, ledger/ and checkpoints.log from one backup."
+
+
+class _Row(msgspec.Struct, frozen=True):
+    type: str
+    producer: str
+    seq: int
+    ref: str = ""
+    body: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_read_row = msgspec.json.Decoder(_Row).decode
+_read_body = msgspec.json.Decoder(dict[str, Any]).decode
+_WITH_BODY = frozenset({"exchange.interrupted", "producer.ended"})
+
+
+@dataclass(slots=True)
+class Recovered:
+    """A ledger as found: number of entries, where the next frame goes, producers, tree over all entries, signed head."""
+
+    size: int
+    place: Place
+    producers: Producers
+    tree: Tree
+    head: SignedHead
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the writer knew when it published a head: a start that spares reading older segments."""
+
+    size: int
+    root: bytes
+    place: Place
+    producers: dict[str, Any]
+
+
+def state_key(seed: bytes) -> bytes:
+    """Key that authenticates the state file."""
+    return hashlib.sha256(b"affiant writer state v1" + seed).digest()
+
+
+def save_state(home: Home, key: bytes, state: State, ops: FileOps) -> None:
+    """Write the state file; losing it costs time at start, nothing else."""
+    body = json.dumps([state.size, state.root.hex(), state.place.first, state.place.offset, state.producers]).encode()
+    tag = hmac.new(key, body, hashlib.sha256).hexdigest().encode()
+    ops.replace(home.derived / STATE, tag + b"\n" + body, durable=False)
+
+
+def load_state(home: Home, key: bytes) -> State | None:
+    """The state file, or None if there is none that this keyring wrote."""
+    try:
+        tag, _, body = (home.derived / STATE).read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    if not hmac.compare_digest(tag, hmac.new(key, body, hashlib.sha256).hexdigest().encode()):
+        return None
+    size, root, first, offset, producers = json.loads(body)
+    return State(size, bytes.fromhex(root), Place(first, offset), producers)
+
+
+def rows_of(batch: list[Frame]) -> list[tuple[str, str, int, str, dict[str, Any]]]:
+    """(type, producer, seq, ref, body where the producers' table needs it) of a batch's entries.
+
+    Raises:
+        LedgerFault: an entry is no envelope.
+    """
+    rows = []
+    for frame in batch:
+        try:
+            row = _read_row(frame.data)
+            body = _read_body(row.body) if row.type in _WITH_BODY else {}
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise LedgerFault(f"Entry {frame.index} is no envelope: {error}.", _RESTORE) from error
+        rows.append((row.type, row.producer, row.seq, row.ref, body))
+    return rows
+
+
+def segments_from(home: Home, place: Place, ops: FileOps) -> Iterator[tuple[int, bytes, int, bool]]:
+    """(first index, bytes, offset to read from, whether newest) of each segment from a place on.
+
+    Raises:
+        LedgerFault: segments are missing, or the newest cannot be put on disk.
+    """
+    firsts = segment_firsts(home.segments)
+    if not firsts or firsts[0] != 0 or place.first not in firsts:
+        raise LedgerFault(f"{home.segments} lacks {segment_name(place.first)}.", _RESTORE)
+    for first in firsts:
+        if first < place.first:
+            continue
+        newest = first == firsts[-1]
+        if newest:
+            settle_newest(home, first, ops)
+        yield first, read_from(home.segments / segment_name(first), 0), place.offset if first == place.first else 0, newest
+
+
+def settle_newest(home: Home, first: int, ops: FileOps) -> None:
+    """Sync the newest segment and drop its cached pages: after a failed sync the cache holds what the disk does not."""
+    path = home.segments / segment_name(first)
+    fd = os.open(path, os.O_RDWR)
+    try:
+        ops.datasync(fd)
+        ops.forget(fd)
+    except OSError as error:
+        raise LedgerFault(f"{path} cannot be put on disk: {error.strerror}.", "Check the disk before starting again.") from error
+    finally:
+        os.close(fd)
+
+
+class _Compare:
+    """Takes the files that the tree puts while it passes over entries that a checkpoint covers, and compares."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self.damaged = 0
+
+    def put(self, relative: str, data: bytes, full: bool) -> None:
+        try:
+            same = (self._home.ledger / relative).read_bytes() == data
+        except OSError:
+            same = False
+        self.damaged += not same
+
+
+def _start(home: Home, key: bytes, head: SignedHead, compare: _Compare) -> tuple[Place, Producers, Tree]:
+    """Where to begin reading: from the state file if all that it says holds, else from entry 0."""
+    state = load_state(home, key)
+    if state is not None and state.size > head.size:
+        raise LedgerFault(
+            f"The checkpoint covers {head.size} entries; this home has signed {state.size}: it was rolled back.",
+            "Restore the newer ledger. If going back is meant, remove derived/ and run/durable; witnesses will still refuse.",
+        )
+    if state is not None:
+        try:
+            tree = Tree.resume(home.ledger, state.size, compare.put)
+        except LedgerFault:
+            compare.damaged += 1
+        else:
+            if tree.root() == state.root and (state.size != head.size or state.root == head.root):
+                return state.place, Producers.load(state.producers), tree
+            compare.damaged += 1
+    return Place(0, 0), Producers(), Tree(compare.put)
+
+
+def recover(home: Home, vkey: VerifierKey, key: bytes, ops: FileOps, tiles: TileWriter) -> Recovered:
+    """Read a ledger back.
+
+    Raises:
+        LedgerFault: it is truncated, rolled back, forked, altered or unreadable; says which, and what to do.
+    """
+    # 1. The signed head in force, and heads signed before it.
+    head = open_head(read_note(home), vkey, str(home.ledger / "checkpoint"))
+    kept = read_kept(home)
+    if kept and kept[-1].size > head.size:
+        raise LedgerFault(
+            f"checkpoints.log holds a head of {kept[-1].size} entries, the checkpoint covers {head.size}: it was rolled back.", _RESTORE
+        )
+    # 2. Entries from the state file's place on, up to the head: the root must be the signed one.
+    compare = _Compare(home)
+    place, producers, tree = _start(home, key, head, compare)
+    covered = tree.size == head.size
+    tree.put = tiles.put if covered else compare.put
+    for first, data, offset, newest in segments_from(home, place, ops):
+        if offset == 0 and first != tree.size:
+            raise LedgerFault(f"{segment_name(first)} follows entry {tree.size - 1}.", _RESTORE)
+        good = offset
+        for batch in batches(data, tree.size, offset):
+            producers.replay(batch[0].index, rows_of(batch))
+            entries = [frame.data for frame in batch]
+            if not covered and tree.size + len(entries) >= head.size:
+                cut = head.size - tree.size
+                tree.add(entries[:cut])
+                _check_root(tree, head)
+                covered, entries = True, entries[cut:]
+                tree.put = tiles.put
+            tree.add(entries)
+            good = batch[-1].end
+        place = Place(first, good)
+        if covered:
+            tiles.flush()
+        # 3. Nothing but the rest of an unfinished write may follow, and only in the newest segment.
+        if not newest and good != len(data):
+            raise LedgerFault(f"{segment_name(first)} is damaged at byte {good} (entry {tree.size}).", _RESTORE)
+        if newest:
+            _check_size(home, tree.size, head)
+            recover_tail(home.segments, ops, first, good)
+    # 4. Tiles are made from entries: put right those that are missing or damaged.
+    if compare.damaged:
+        tree = _rebuild_tiles(home, head, tiles, ops, tree.size)
+    _check_kept(home, kept, vkey)
+    tiles.sweep(head.size)
+    return Recovered(tree.size, place, producers, tree, head)
+
+
+def _check_root(tree: Tree, head: SignedHead) -> None:
+    if tree.root() != head.root:
+        raise LedgerFault(
+            f"The segments give another root for {head.size} entries than the signed checkpoint: entries were altered or the log forked.",
+            f"{_RESTORE} Keep the present files: they are evidence.",
+        )
+
+
+def _check_size(home: Home, size: int, head: SignedHead) -> None:
+    if size < head.size:
+        raise LedgerFault(
+            f"The segments end at entry {size}; the checkpoint covers {head.size}: they were truncated or rolled back.", _RESTORE
+        )
+    published = read_durable(home.run)
+    if published is not None and size < published:
+        raise LedgerFault(
+            f"The segments end at entry {size}; {published} were acknowledged since the machine started: they were truncated or rolled back.",
+            f"{_RESTORE} If going back is meant, remove run/durable and derived/.",
+        )
+
+
+def _rebuild_tiles(home: Home, head: SignedHead, tiles: TileWriter, ops: FileOps, size: int) -> Tree:
+    """Write every tile and bundle again from the segments, whose root over `head.size` entries is the signed one."""
+    tree = Tree(tiles.put)
+    for _, data, offset, _ in segments_from(home, Place(0, 0), ops):
+        for batch in batches(data, tree.size, offset):
+            entries = [frame.data for frame in batch]
+            if tree.size < head.size <= tree.size + len(entries):
+                cut = head.size - tree.size
+                tree.add(entries[:cut])
+                _check_root(tree, head)
+                tree.put_partial()
+                entries = entries[cut:]
+            tree.add(entries)
+        tiles.flush()
+    if tree.size != size:
+        raise LedgerFault("The segments changed while they were read.", "Stop whatever else writes to this home.")
+    tiles.settle()
+    return tree
+
+
+def _check_kept(home: Home, kept: list[SignedHead], vkey: VerifierKey) -> None:
+    """The newest kept head must lie on the same history; older ones are checked by `verify`."""
+    if not kept:
+        return
+    last = open_head(kept[-1].note, vkey, f"The newest line of {home.checkpoints_log}")
+    if (last.size, last.root) != (kept[-1].size, kept[-1].root):
+        raise LedgerFault(f"The newest line of {home.checkpoints_log} contradicts its own note.", "Restore the file from a backup.")
+    if last.size and Tree.resume(home.ledger, last.size, lambda path, data, full: None).root() != last.root:
+        raise LedgerFault(f"checkpoints.log holds another root for {last.size} entries: the log forked.", _RESTORE)

@@ -1,0 +1,427 @@
+"""The writer process: `run/writer.sock`, group commit, producers that come and go, heads on time.
+
+One loop takes whatever all connections sent while the last sync ran, writes it with one sync in the disk thread, then answers.
+Heads are signed in a second thread. Leaves out: what is checked and written (`writer`), frames (`wire`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from affiant.kit.errors import AffiantError, BadInput, NoRoom
+from affiant.ledger.checkpoints import SignedHead
+from affiant.ledger.wire import Frames, Message, pack_frame, reachable
+from affiant.ledger.writer import Batch, Refused, Writer
+
+_log = logging.getLogger("affiant.ledger")
+MAX_UNSIGNED_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Append:
+    """A batch of a group and whom to tell: a peer, or the outbox pump that waits on `done`."""
+
+    batch: Batch
+    peer: _Peer | None = None
+    number: int = 0
+    done: asyncio.Future[None] | None = None
+
+    def written(self) -> None:
+        if self.peer is not None:
+            self.peer.send("ok", self.number, self.batch.first_index)
+        if self.done is not None and not self.done.done():
+            self.done.set_result(None)
+
+    def no_room(self, text: str) -> None:
+        if self.peer is not None:
+            self.peer.send("error", self.number, "no_room", text)
+        if self.done is not None and not self.done.done():
+            self.done.set_exception(NoRoom(text, "Free space."))
+
+
+class _Peer(asyncio.Protocol):
+    """One connection. `producer` is set by a hello that was answered `ready`."""
+
+    def __init__(self, server: WriterServer) -> None:
+        self._server = server
+        self._frames = Frames()
+        self.transport: asyncio.Transport | None = None
+        self.producer = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._server.peers.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            messages = self._frames.feed(data)
+        except BadInput as error:
+            self.send("error", 0, "bad_entry", str(error))
+            self.close()
+            return
+        for message in messages:
+            self._server.requests.append((self, message))
+        if messages:
+            self._server.wake.set()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._server.peers.discard(self)
+        self._server.gone(self)
+        self.transport = None
+
+    def send(self, *message: Any) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(pack_frame(message))
+
+    def close(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+
+
+class WriterServer:
+    """Serves one writer until `stop` or a failure that only a restart can mend."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self.peers: set[_Peer] = set()
+        self.requests: list[tuple[_Peer, Message]] = []
+        self.wake = asyncio.Event()
+        self._connected: dict[str, _Peer] = {}
+        self._leaving: dict[str, float] = {}
+        self._endings: dict[str, str] = {}
+        self._disk = ThreadPoolExecutor(1, "ledger-disk")
+        self._signer = ThreadPoolExecutor(1, "ledger-signer")
+        self._records = ThreadPoolExecutor(1, "ledger-outbox")
+        self._stopping = False
+        self._asked: list[tuple[_Peer, int]] = []
+        self._outbox_asked: list[tuple[_Peer, int]] = []
+        self._outbox_ready: list[_Append] = []
+        self._pumping: asyncio.Task[None] | None = None
+        self._outbox_fault: AffiantError | None = None
+        self._sign_fault = ""
+        self._next_outbox = 0.0
+        self._last_signed = 0.0
+        self._signing: asyncio.Task[None] | None = None
+        self._unsigned_bytes = 0
+        self._groups = 0
+
+    # -- life
+
+    async def run(self, path: Path, ready: Callable[[], None] | None = None) -> None:
+        """Serve until `stop`.
+
+        Raises:
+            SyncFailed: bytes could not be put on disk; start again, which reads the disk.
+            LedgerFault: the home is not as this process left it.
+        """
+        loop = asyncio.get_running_loop()
+        for producer in self.writer.producers.live.values():
+            if producer.name != self.writer.name and not producer.permanent:
+                writers = producer.name.split("/")[1] == "writer"
+                self._leaving[producer.name] = 0.0 if writers else time.monotonic() + self.writer.options.grace_s
+                self._endings[producer.name] = "restarted"
+        path.unlink(missing_ok=True)
+        with reachable(path) as name:
+            listener = await loop.create_unix_server(lambda: _Peer(self), name, backlog=256)
+            os.chmod(name, 0o600)
+        ticker = loop.create_task(self._tick())
+        try:
+            await self._commit([], [self.writer.started_draft()])
+            if ready is not None:
+                ready()
+            while not self._stopping or self.requests:
+                await self.wake.wait()
+                self.wake.clear()
+                await self._group()
+            await self._finish()
+        finally:
+            await self._close(listener, ticker)
+            path.unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """Finish what was asked, end this writer's own producer, sign, and return from `run`."""
+        self._stopping = True
+        self.wake.set()
+
+    async def _finish(self) -> None:
+        self._next_outbox = 0.0
+        self.wake.set()
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            await self._group()
+            if self._pumping is None or self._pumping.done():
+                break
+        await self._commit([], self.writer.ending(self.writer.name, "stopped"))
+        await self._sign(keep=False)
+
+    async def _close(self, listener: asyncio.Server, ticker: asyncio.Task[None]) -> None:
+        ticker.cancel()
+        listener.close()
+        for peer in list(self.peers):
+            peer.close()
+        for task in (self._signing, self._pumping):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        for executor in (self._records, self._disk, self._signer):
+            executor.shutdown(wait=True)
+        await asyncio.sleep(0)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            now = time.monotonic()
+            due = any(at <= now for at in self._leaving.values()) or now >= self._next_outbox or self._sign_due(now)
+            failed = self._signing is not None and self._signing.done() and self._signing.exception() is not None
+            if due or failed or self._asked:
+                self.wake.set()
+
+    # -- producers
+
+    def gone(self, peer: _Peer) -> None:
+        """A connection dropped: its producer has a grace to come back."""
+        name = peer.producer
+        if name and self._connected.get(name) is peer:
+            del self._connected[name]
+            self._leaving[name] = time.monotonic() + self.writer.options.grace_s
+            self._endings.setdefault(name, "disconnected")
+
+    def _hello(self, peer: _Peer, producer: str, next_seq: int) -> None:
+        known = self.writer.producers.live.get(producer)
+        if producer in self.writer.producers.ended or (known is None and next_seq > 0):
+            peer.send("ended")
+            return
+        last = known.last if known is not None else -1
+        if next_seq > last + 1:
+            peer.send("error", 0, "bad_seq", f"{producer} sends {next_seq}; {last + 1} is due: the ledger lost entries.")
+            return
+        before = self._connected.get(producer)
+        if before is not None and before is not peer:
+            before.producer = ""
+            before.close()
+        peer.producer = producer
+        self._connected[producer] = peer
+        self._leaving.pop(producer, None)
+        self._endings.pop(producer, None)
+        peer.send("ready", self.writer.size)
+
+    # -- one group
+
+    async def _group(self) -> None:
+        requests, self.requests = self.requests, []
+        if self._signing is not None and self._signing.done():
+            self._signing.result()
+            self._signing = None
+        taken: set[str] = set()
+        appends: list[_Append] = []
+        room = self.writer.has_room() if requests else True
+        for peer, message in requests:
+            try:
+                self._take(peer, message, appends, taken, room)
+            except (IndexError, TypeError, ValueError) as error:
+                peer.send("error", 0, "bad_entry", f"The message {message[0]!r} is not well formed: {error}")
+        appends += self._outbox_ready
+        self._outbox_ready = []
+        await self._commit(appends, self._due_endings())
+        self._start_pump()
+        if self._asked or self._sign_due(time.monotonic()):
+            await self._start_signing()
+        if self.requests:
+            self.wake.set()
+
+    def _take(self, peer: _Peer, message: Message, appends: list[_Append], taken: set[str], room: bool) -> None:
+        verb = message[0]
+        if verb == "append":
+            self._take_append(peer, message, appends, taken, room)
+        elif verb == "hello":
+            if str(message[1]) in taken:
+                self.requests.append((peer, message))
+            else:
+                self._hello(peer, str(message[1]), int(message[2]))
+        elif verb == "bye":
+            self._endings[peer.producer] = "stopped"
+            self._leaving[peer.producer] = 0.0
+            self._connected.pop(peer.producer, None)
+            peer.send("ok", int(message[1]), self.writer.size)
+            peer.producer = ""
+        elif verb == "outbox":
+            self._outbox_asked.append((peer, int(message[1])))
+        elif verb == "checkpoint":
+            self._asked.append((peer, int(message[1])))
+        elif verb == "status":
+            peer.send("status", int(message[1]), self._status())
+        else:
+            peer.send("error", 0, "bad_entry", f"There is no verb {verb!r}.")
+
+    def _take_append(self, peer: _Peer, message: Message, appends: list[_Append], taken: set[str], room: bool) -> None:
+        number = int(message[1])
+        if not peer.producer:
+            peer.send("error", number, "bad_seq", "Say hello first.")
+            return
+        if peer.producer in taken:
+            self.requests.append((peer, message))
+            return
+        try:
+            batch = self.writer.stage(peer.producer, message[2])
+            if batch.first_index >= 0:
+                peer.send("ok", number, batch.first_index)
+                return
+            if batch.opens and not room:
+                raise Refused("no_room", f"Free space is below the reserve of {self.writer.options.reserve_bytes} bytes.")
+        except Refused as error:
+            peer.send("error", number, error.code, error.text)
+            return
+        taken.add(peer.producer)
+        appends.append(_Append(batch, peer, number))
+
+    def _due_endings(self) -> list[Any]:
+        now = time.monotonic()
+        drafts: list[Any] = []
+        for name in [name for name, due in self._leaving.items() if due <= now]:
+            del self._leaving[name]
+            why = self._endings.pop(name, "disconnected")
+            if name in self.writer.producers.live:
+                drafts += self.writer.ending(name, why)
+        return drafts
+
+    async def _commit(self, appends: list[_Append], drafts: list[Any]) -> None:
+        """Write a group and answer it. Without room, openings are refused first and the rest tried again."""
+        batches = [append.batch for append in appends]
+        if drafts:
+            batches.append(self.writer.own(drafts))
+        if not batches:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._disk, self.writer.write, batches)
+        except NoRoom as error:
+            await self._without_room(appends, drafts, str(error))
+            return
+        self.writer.applied(batches)
+        self._groups += 1
+        for append in appends:
+            append.written()
+            self._unsigned_bytes += sum(map(len, append.batch.rows))
+
+    async def _without_room(self, appends: list[_Append], drafts: list[Any], text: str) -> None:
+        small = [append for append in appends if not append.batch.opens]
+        for append in appends:
+            if append.batch.opens:
+                append.no_room(text)
+        if len(small) < len(appends):
+            await self._commit(small, drafts)
+        elif drafts:
+            await self._commit(small, [])
+            self._postpone(drafts)
+        elif len(small) > 1:
+            for append in small:
+                await self._commit([append], [])
+        else:
+            for append in small:
+                append.no_room(text)
+
+    def _postpone(self, drafts: list[Any]) -> None:
+        """Endings that found no room are tried again later: whatever they end stays live until then."""
+        for draft in drafts:
+            if draft.type == "producer.ended":
+                self._leaving[draft.body["producer"]] = time.monotonic() + 1.0
+                self._endings[draft.body["producer"]] = draft.body["why"]
+
+    # -- outbox
+
+    def _start_pump(self) -> None:
+        if self._pumping is not None and not self._pumping.done():
+            return
+        if self._pumping is not None:
+            self._pumping.result()
+        now = time.monotonic()
+        if self._outbox_asked or now >= self._next_outbox:
+            self._next_outbox = now + self.writer.options.outbox_s
+            self._pumping = asyncio.get_running_loop().create_task(self._pump())
+
+    async def _pump(self) -> None:
+        """Move what the outbox holds; its batches join the groups, so that a busy records.db delays nobody else."""
+        asked, self._outbox_asked = self._outbox_asked, []
+        loop = asyncio.get_running_loop()
+        highest = 0
+        try:
+            while True:
+                rows, seen = await loop.run_in_executor(self._records, self.writer.outbox_rows)
+                highest = max(highest, seen)
+                if not rows:
+                    break
+                append = _Append(self.writer.outbox_batch(rows), done=loop.create_future())
+                assert append.done is not None
+                self._outbox_ready.append(append)
+                self.wake.set()
+                await append.done
+                await loop.run_in_executor(self._records, self.writer.outbox_delete, rows)
+        except NoRoom as error:
+            self._answer_outbox(asked, "no_room", str(error))
+        except AffiantError as error:
+            if str(error) != str(self._outbox_fault):
+                _log.error("outbox: %s", error)
+            self._outbox_fault = error
+            self._answer_outbox(asked, "io", str(error))
+        else:
+            self._outbox_fault = None
+            for peer, number in asked:
+                peer.send("ok", number, highest)
+        if self._outbox_asked or self._stopping:
+            self.wake.set()
+
+    @staticmethod
+    def _answer_outbox(asked: list[tuple[_Peer, int]], code: str, text: str) -> None:
+        for peer, number in asked:
+            peer.send("error", number, code, text)
+
+    # -- heads
+
+    def _sign_due(self, now: float) -> bool:
+        return self.writer.size > self.writer.head.size and now - self._last_signed >= self.writer.options.checkpoint_s
+
+    async def _start_signing(self) -> None:
+        """Sign beside the next groups; wait for an earlier signing if much is unsigned."""
+        if self._signing is not None:
+            if self._unsigned_bytes < MAX_UNSIGNED_BYTES:
+                return
+            await self._signing
+        self._signing = asyncio.get_running_loop().create_task(self._sign(bool(self._asked)))
+
+    async def _sign(self, keep: bool) -> None:
+        asked, self._asked = self._asked, []
+        self._unsigned_bytes = 0
+        self._last_signed = time.monotonic()
+        work = self.writer.cut()
+        try:
+            head: SignedHead = await asyncio.get_running_loop().run_in_executor(self._signer, self.writer.publish, work, keep)
+        except NoRoom as error:
+            self._sign_fault = str(error)
+            for peer, number in asked:
+                peer.send("error", number, "no_room", str(error))
+            return
+        self._sign_fault = ""
+        for peer, number in asked:
+            peer.send("checkpoint", number, head.note)
+        if self._asked or self.requests:
+            self.wake.set()
+
+    def _status(self) -> dict[str, Any]:
+        writer = self.writer
+        fault = str(self._outbox_fault) if self._outbox_fault is not None else self._sign_fault
+        return {
+            "pid": os.getpid(), "size": writer.size, "signed": writer.head.size, "free_bytes": writer.free_bytes(),
+            "room": int(writer.has_room()), "producers": len(writer.producers.live), "groups": self._groups,
+            "producer": writer.name, "fault": fault,
+        }  # fmt: skip
+

@@ -1,0 +1,167 @@
+"""Reading and writing the tlog-tiles files under `HOME/ledger`.
+
+Leaves out: growing the tree (`tree`), and what is to be believed (`recovery`, `verify`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections import deque
+from pathlib import Path
+
+from affiant.kit.errors import LedgerFault
+from affiant.ledger.fileops import FileOps
+from affiant.proof.errors import ProofError
+from affiant.proof.hashes import HASH_SIZE
+from affiant.proof.tiles import TILE_WIDTH, bundle_path, tile_path, unpack_bundle
+
+KEEP_GENERATIONS = 8
+KEEP_SECONDS = 10.0
+
+
+def _wider(path: Path, width: int) -> list[Path]:
+    """Partial files beside `path` that hold at least `width` items, narrowest first."""
+    try:
+        names = os.listdir(path.with_name(path.name + ".p"))
+    except OSError:
+        return []
+    widths = sorted(int(name) for name in names if name.isdigit() and int(name) >= width)
+    return [path.with_name(path.name + ".p") / str(found) for found in widths]
+
+
+def _read_first(paths: list[Path]) -> bytes | None:
+    for path in paths:
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return None
+
+
+def read_tile(root: Path, level: int, number: int, width: int) -> list[bytes]:
+    """The first `width` hashes of a tile.
+
+    Raises:
+        LedgerFault: the tile is missing or too short.
+    """
+    exact, full = root / tile_path(level, number, width), root / tile_path(level, number)
+    data = _read_first([full, exact])
+    if data is None or len(data) < width * HASH_SIZE:
+        data = _read_first(_wider(full, width))
+    if data is None or len(data) < width * HASH_SIZE:
+        raise LedgerFault(f"{exact} is missing or too short.", "Start the ledger: it rebuilds tiles from the segments.")
+    return [data[at : at + HASH_SIZE] for at in range(0, width * HASH_SIZE, HASH_SIZE)]
+
+
+def read_bundle(root: Path, number: int, width: int) -> list[bytes]:
+    """The first `width` entries of a bundle.
+
+    Raises:
+        LedgerFault: the bundle is missing, too short or damaged.
+    """
+    exact, full = root / bundle_path(number, width), root / bundle_path(number)
+    for paths in ([full, exact], _wider(full, width)):
+        data = _read_first(paths)
+        if data is not None:
+            try:
+                entries = unpack_bundle(data)
+            except ProofError:
+                continue
+            if len(entries) >= width:
+                return entries[:width]
+    raise LedgerFault(f"{exact} is missing or damaged.", "Start the ledger: it rebuilds bundles from the segments.")
+
+
+class TileWriter:
+    """Puts tiles and bundles in their places. Full ones are on disk when `settle` returns; partial ones need not be.
+
+    `put` only queues, so that a full disk leaves the tree intact: `settle` can be called again when there is room.
+    """
+
+    def __init__(self, root: Path, ops: FileOps) -> None:
+        self.root = root
+        self._ops = ops
+        self._made: set[Path] = set()
+        self._unsynced: set[Path] = set()
+        self._stale: list[tuple[int, float, Path]] = []
+        self._generation = 0
+        self._queue: deque[tuple[str, bytes, bool]] = deque()
+
+    def put(self, relative: str, data: bytes, full: bool) -> None:
+        """Queue one file; a full one replaces its partial forms, which go a while later."""
+        self._queue.append((relative, data, full))
+
+    def flush(self) -> None:
+        """Write what is queued.
+
+        Raises:
+            OSError: what was not written stays queued.
+        """
+        while self._queue:
+            relative, data, full = self._queue[0]
+            self._write(relative, data, full)
+            self._queue.popleft()
+
+    def _write(self, relative: str, data: bytes, full: bool) -> None:
+        path = self.root / relative
+        directory = path.parent
+        if directory not in self._made:
+            missing = directory
+            while not missing.exists():
+                self._unsynced.add(missing.parent)
+                missing = missing.parent
+            directory.mkdir(parents=True, exist_ok=True)
+            self._made.add(directory)
+        temporary = path.with_name(path.name + ".tmp")
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            written = 0
+            while written < len(data):
+                written += self._ops.write(fd, memoryview(data)[written:], written)
+            if full:
+                self._ops.sync(fd)
+        finally:
+            os.close(fd)
+        os.replace(temporary, path)
+        if full:
+            self._unsynced.add(directory)
+            partial = path.with_name(path.name + ".p")
+            if partial in self._made or partial.exists():
+                self._made.discard(partial)
+                self._stale.append((self._generation, time.monotonic(), partial))
+
+    def settle(self) -> None:
+        """Write what is queued and put the names of full files on disk. Call before publishing a checkpoint that covers them.
+
+        Raises:
+            OSError: call it again when the cause is gone.
+        """
+        self.flush()
+        for directory in self._unsynced:
+            self._ops.sync_directory(directory)
+        self._unsynced.clear()
+
+    def published(self) -> None:
+        """A checkpoint was published: remove partial files that no reader of a recent one can still want."""
+        self._generation += 1
+        now = time.monotonic()
+        while self._stale:
+            generation, since, directory = self._stale[0]
+            if self._generation - generation < KEEP_GENERATIONS or now - since < KEEP_SECONDS:
+                return
+            shutil.rmtree(directory, ignore_errors=True)
+            self._stale.pop(0)
+
+    def sweep(self, size: int) -> None:
+        """Plan the removal of partial files left beside the newest full tiles by an earlier process."""
+        level, width = 0, TILE_WIDTH
+        while size >= width:
+            number = size // width - 1
+            for path in (tile_path(level, number), bundle_path(number)) if level == 0 else (tile_path(level, number),):
+                full = self.root / path
+                partial = full.with_name(full.name + ".p")
+                if full.exists() and partial.exists():
+                    self._stale.append((self._generation, time.monotonic(), partial))
+            level, width = level + 1, width * TILE_WIDTH

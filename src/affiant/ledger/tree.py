@@ -1,0 +1,113 @@
+"""The growing Merkle tree: takes entries, fills tiles and bundles, knows the root. One owner, one call at a time.
+
+Leaves out: signing (`checkpoints`), file handling (`tiles`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from affiant.kit.errors import LedgerFault
+from affiant.ledger.tiles import read_bundle, read_tile
+from affiant.proof.hashes import EMPTY_ROOT, CompactRange, leaf_hash, node_hash
+from affiant.proof.tiles import TILE_WIDTH, bundle_path, pack_bundle, tile_path
+
+Put = Callable[[str, bytes, bool], None]
+
+
+class Tree:
+    """Right edge of the tree over everything added.
+
+    Args:
+        put: called with (path below the log's prefix, bytes, whether full) for each file that is due.
+    """
+
+    def __init__(self, put: Put) -> None:
+        self.size = 0
+        self.put = put
+        self._levels: list[list[bytes]] = [[]]
+        self._ranges: list[CompactRange] = [CompactRange()]
+        self._bundle: list[bytes] = []
+
+    @classmethod
+    def resume(cls, root: Path, size: int, put: Put) -> Tree:
+        """The tree of `size` entries as its tiles describe it; compare its root with a signed one.
+
+        Raises:
+            LedgerFault: a tile that it needs is missing or damaged.
+        """
+        tree = cls(put)
+        tree.size = size
+        level, rest = 0, size
+        while rest:
+            width = rest % TILE_WIDTH
+            hashes = read_tile(root, level, rest // TILE_WIDTH, width) if width else []
+            if level:
+                tree._levels.append([])
+                tree._ranges.append(CompactRange())
+            tree._levels[level] = hashes
+            tree._ranges[level].extend(hashes)
+            level, rest = level + 1, rest // TILE_WIDTH
+        width = size % TILE_WIDTH
+        if width:
+            tree._bundle = read_bundle(root, size // TILE_WIDTH, width)
+            if [leaf_hash(entry) for entry in tree._bundle] != tree._levels[0]:
+                raise LedgerFault(
+                    f"{root / bundle_path(size // TILE_WIDTH, width)} does not match its tile.", "Start the ledger again."
+                )
+        return tree
+
+    def add(self, entries: Sequence[bytes]) -> None:
+        """Append entries; files of tiles and bundles that they fill are put."""
+        bundle, leaves, edge = self._bundle, self._levels[0], self._ranges[0]
+        for entry in entries:
+            leaf = leaf_hash(entry)
+            bundle.append(entry)
+            leaves.append(leaf)
+            edge.append(leaf)
+            self.size += 1
+            if len(leaves) == TILE_WIDTH:
+                self._full()
+                bundle, leaves, edge = self._bundle, self._levels[0], self._ranges[0]
+
+    def _full(self) -> None:
+        number = self.size // TILE_WIDTH - 1
+        self.put(bundle_path(number), pack_bundle(self._bundle), True)
+        self._bundle = []
+        level = 0
+        while len(self._levels[level]) == TILE_WIDTH:
+            self.put(tile_path(level, number), b"".join(self._levels[level]), True)
+            top = self._ranges[level].root()
+            self._levels[level], self._ranges[level] = [], CompactRange()
+            level += 1
+            if level == len(self._levels):
+                self._levels.append([])
+                self._ranges.append(CompactRange())
+            self._levels[level].append(top)
+            self._ranges[level].append(top)
+            number //= TILE_WIDTH
+
+    def put_partial(self) -> None:
+        """Put the partial tiles and bundle that a checkpoint of this size needs."""
+        rest = self.size
+        for level, hashes in enumerate(self._levels):
+            if hashes:
+                self.put(tile_path(level, rest // TILE_WIDTH, len(hashes)), b"".join(hashes), False)
+            rest //= TILE_WIDTH
+        if self._bundle:
+            path = bundle_path(self.size // TILE_WIDTH, len(self._bundle))
+            self.put(path, pack_bundle(self._bundle), False)
+
+    def root(self) -> bytes:
+        """Root hash over everything added."""
+        result: bytes | None = None
+        for edge in self._ranges:
+            for peak in reversed(edge.peaks):
+                result = peak if result is None else node_hash(peak, result)
+        return EMPTY_ROOT if result is None else result
+
+    @property
+    def last_leaves(self) -> list[bytes]:
+        """Leaf hashes of the tile that is not full yet."""
+        return list(self._levels[0])

@@ -1,0 +1,441 @@
+"""The writer of one home: the only thing that appends to its ledger and signs its heads.
+
+Pure of sockets: `server` feeds it over `run/writer.sock`; a command that holds `run/home.lock` uses it directly. Three steps may run
+in three threads, each in one at a time: `stage`/`applied`/`cut` (owner), `write` (disk), `publish` (tiles and signature).
+Leaves out: reading back at start (`recovery`), connections and grace (`server`).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from affiant import __version__
+from affiant.kit.clock import Clock
+from affiant.kit.errors import Conflict, LedgerFault, LedgerUnavailable, NoRoom
+from affiant.kit.home import Home
+from affiant.kit.keyring import Keyring
+from affiant.ledger.anchorstore import check_anchors
+from affiant.ledger.checkpoints import LogKey, Publisher, SignedHead
+from affiant.ledger.durable import DurableSize
+from affiant.ledger.envelope import MAX_ENTRY_BYTES, Draft, encode
+from affiant.ledger.fileops import NO_ROOM_ERRORS, FileOps
+from affiant.ledger.outbox import Outbox, OutboxRow
+from affiant.ledger.producers import Producers
+from affiant.ledger.recovery import State, recover, save_state, state_key
+from affiant.ledger.segment import AHEAD_BYTES, SEGMENT_BYTES, Place, SegmentWriter, SyncFailed, pack, segment_firsts
+from affiant.ledger.tiles import TileWriter
+from affiant.ledger.tree import Tree
+from affiant.ledger.wire import MARKS, OPENS, read_head
+
+_PRODUCER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}/[a-z]{1,32}/[A-Za-z0-9_]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class WriterOptions:
+    """Limits of a writer.
+
+    Args:
+        reserve_bytes: free space below which no exchange may be opened; refusals and closings go on.
+        segment_bytes: size after which a new segment is begun.
+        state_every: entries between two state files.
+        grace_s: real seconds that a producer whose connection dropped has to come back.
+        checkpoint_s: real seconds from an entry on disk to a signed head that covers it.
+        outbox_s: real seconds between looks at `records.db` when nobody asks.
+    """
+
+    reserve_bytes: int = 16 * 1024 * 1024
+    segment_bytes: int = SEGMENT_BYTES
+    state_every: int = 50_000
+    grace_s: float = 2.0
+    checkpoint_s: float = 0.7
+    outbox_s: float = 1.0
+
+
+class Refused(Exception):
+    """A batch that is not taken: `code` is one of no_room, too_large, bad_seq, bad_entry, io; nothing was written."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+@dataclass(slots=True)
+class Batch:
+    """Entries of one producer that go in together or not at all; `first_index` is known once they are on disk."""
+
+    producer: str
+    first_seq: int
+    rows: list[bytes]
+    marks: list[tuple[int, str]]
+    first_index: int = -1
+    ends: list[str] = field(default_factory=list)
+    interrupts: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def opens(self) -> bool:
+        """Whether it opens an exchange."""
+        return any(mark == OPENS for mark, _ in self.marks)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Entries on disk that the tree has not seen, and what the state file would say about that moment."""
+
+    entries: list[bytes]
+    place: Place
+    producers: dict[str, Any] | None
+
+
+class Writer:
+    """See the module text. Make one with `Writer.create` (new home) or `Writer.open`."""
+
+    def __init__(
+        self, home: Home, keyring: Keyring, clock: Clock, options: WriterOptions, ops: FileOps, lock: int
+    ) -> None:
+        self.home = home
+        self.options = options
+        self.size = 0
+        self.producers = Producers()
+        self.name = f"{home.node}/writer/{secrets.token_hex(6)}"
+        self.outbox_name = f"{home.node}/records/0"
+        self._clock = clock
+        self._ops = ops
+        self._lock = lock
+        self._key = LogKey(home.origin, keyring.log_seed)
+        self._state_key = state_key(keyring.log_seed)
+        self._tiles = TileWriter(home.ledger, ops)
+        self._tree = Tree(self._tiles.put)
+        self._outbox = Outbox(home.records_db)
+        self._fresh: list[bytes] = []
+        self._own_seq = 0
+        self._started_ns = time.monotonic_ns()
+        self._state_size = 0
+        self._segment: SegmentWriter
+        self._publisher: Publisher
+        self._durable: DurableSize
+
+    # -- opening and closing
+
+    @classmethod
+    def create(
+        cls, home: Home, keyring: Keyring, clock: Clock, options: WriterOptions | None = None, ops: FileOps | None = None
+    ) -> Writer:
+        """Begin the ledger of a new home: its first entries and first signed head are on disk when this returns.
+
+        Raises:
+            Conflict: the home has a ledger, or another process writes to it.
+            NoRoom: the disk is full.
+        """
+        options, ops = options or WriterOptions(), ops or FileOps()
+        lock = _take_lock(home)
+        try:
+            if segment_firsts(home.segments) or (home.ledger / "checkpoint").exists():
+                raise Conflict(f"{home.root} has a ledger.", "Serve it, or choose another directory.")
+            writer = cls(home, keyring, clock, options, ops, lock)
+            writer._segment = SegmentWriter.create(home.segments, ops, 0, options.segment_bytes)
+            writer._publisher = Publisher(home, writer._key, ops, None)
+            writer._durable = DurableSize(home.run, 0)
+        except BaseException:
+            os.close(lock)
+            raise
+        try:
+            vkey = str(writer._key.vkey)
+            created = Draft(
+                "ledger.created",
+                {"origin": home.origin, "log_vkey": vkey, "node": home.node, "software": __version__},
+                actor="system:ledger",
+            )
+            writer.append([created, writer.started_draft()])
+            writer.checkpoint(keep=True)
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
+    @classmethod
+    def open(
+        cls, home: Home, keyring: Keyring, clock: Clock, options: WriterOptions | None = None, ops: FileOps | None = None
+    ) -> Writer:
+        """Open the ledger of a home.
+
+        Raises:
+            Conflict: another process writes to it.
+            LedgerFault: what lies on disk contradicts what was signed; see `recovery`.
+        """
+        options, ops = options or WriterOptions(), ops or FileOps()
+        lock = _take_lock(home)
+        try:
+            writer = cls(home, keyring, clock, options, ops, lock)
+            found = recover(home, writer._key.vkey, writer._state_key, ops, writer._tiles)
+            check_anchors(home, found.size, found.head)
+            writer._tree, writer.producers, writer.size = found.tree, found.producers, found.size
+            writer._publisher = Publisher(home, writer._key, ops, found.head)
+            writer._segment = SegmentWriter(home.segments, ops, found.place, options.segment_bytes)
+            writer._durable = DurableSize(home.run, found.size)
+        except BaseException:
+            os.close(lock)
+            raise
+        return writer
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the home. Everything acknowledged is on disk already."""
+        self._outbox.close()
+        self._segment.close()
+        self._durable.close()
+        os.close(self._lock)
+
+    # -- what is known
+
+    @property
+    def vkey(self) -> str:
+        """The log's verifier key."""
+        return str(self._key.vkey)
+
+    @property
+    def head(self) -> SignedHead:
+        """The newest signed head."""
+        head = self._publisher.current
+        if head is None:
+            raise LedgerFault("The ledger has no signed head.", "Create it anew: its creation was interrupted.")
+        return head
+
+    def free_bytes(self) -> int:
+        """Bytes free in the segments' file system."""
+        return self._ops.free_bytes(self.home.segments)
+
+    def has_room(self) -> bool:
+        """Whether exchanges may be opened."""
+        if self._segment.reserves and self._segment.ahead < AHEAD_BYTES // 2:
+            return False
+        return self.free_bytes() >= self.options.reserve_bytes
+
+    # -- appending: stage, write, applied
+
+    def stage(self, producer: str, rows: list[Any]) -> Batch:
+        """Check a batch [[seq, mark, ref, bytes], …]. One that is on disk already comes back with its `first_index`.
+
+        Raises:
+            Refused: it cannot be taken as it is.
+        """
+        if not rows or not _PRODUCER.fullmatch(producer):
+            raise Refused("bad_entry", f"No entries, or {producer[:80]!r} is no producer's name.")
+        if producer in self.producers.ended:
+            raise Refused("bad_seq", f"{producer} has ended.")
+        datas: list[bytes] = []
+        marks: list[tuple[int, str]] = []
+        try:
+            first = rows[0][0]
+            for due, (seq, mark, ref, data) in enumerate(rows, first):
+                if len(data) > MAX_ENTRY_BYTES:
+                    raise Refused("too_large", f"Entry {seq} has {len(data)} bytes; {MAX_ENTRY_BYTES} are allowed.")
+                head = read_head(data)
+                if head.seq != seq or seq != due or head.producer != producer:
+                    raise Refused("bad_seq", f"Entry {seq} says {head.producer} {head.seq}; {due} was due.")
+                if mark != MARKS.get(head.type, 0) or (mark and ref != head.ref):
+                    raise Refused("bad_entry", f"Entry {seq} of type {head.type} has mark {mark} and ref {ref!r}.")
+                datas.append(data)
+                marks.append((mark, ref))
+        except (TypeError, ValueError, msgspec.DecodeError) as error:
+            raise Refused("bad_entry", f"The batch is not [[seq, mark, ref, bytes], …]: {error}") from None
+        batch = Batch(producer, first, datas, marks)
+        known = self.producers.live.get(producer)
+        last = known.last if known is not None else -1
+        if first == last + 1:
+            return batch
+        index = known.index_of(first) if known is not None else None
+        if first > last or index is None or first + len(rows) > last + 1:
+            raise Refused("bad_seq", f"{producer} sends {first}; {last + 1} is due.")
+        batch.first_index = index
+        return batch
+
+    def own(self, drafts: list[Draft]) -> Batch:
+        """The writer's own entries, stamped; `producer.started` goes first. Write it before making another."""
+        if self._own_seq == 0 and drafts[0].type != "ledger.created":
+            drafts = [self.started_draft(), *drafts] if drafts[0].type != "producer.started" else drafts
+        at, mono = self._clock.now_us(), time.monotonic_ns() - self._started_ns
+        rows = [encode(draft, self.name, self._own_seq + n, at, mono) for n, draft in enumerate(drafts)]
+        batch = Batch(self.name, self._own_seq, rows, [(MARKS.get(draft.type, 0), draft.ref) for draft in drafts])
+        for draft in drafts:
+            if draft.type == "exchange.interrupted":
+                batch.interrupts.append((draft.body["producer"], draft.ref))
+            elif draft.type == "producer.ended":
+                batch.ends.append(draft.body["producer"])
+        return batch
+
+    def started_draft(self) -> Draft:
+        return Draft(
+            "producer.started", {"role": "writer", "node": self.home.node, "software": __version__}, actor="system:ledger"
+        )
+
+    def write(self, batches: list[Batch]) -> None:
+        """Put staged batches on disk, one after another, with one sync.
+
+        Raises:
+            NoRoom: nothing was written.
+            SyncFailed: unknown; stop the process.
+        """
+        self._segment.append(b"".join(pack(batch.rows) for batch in batches), self.size)
+
+    def applied(self, batches: list[Batch]) -> None:
+        """Take note of batches that `write` put on disk; gives each its `first_index`."""
+        for batch in batches:
+            batch.first_index = self.size
+            self.size += len(batch.rows)
+            self._fresh += batch.rows
+            self.producers.wrote(batch.producer, batch.first_seq, batch.first_index, batch.marks)
+            if batch.producer == self.name:
+                self._own_seq = batch.first_seq + len(batch.rows)
+            for name, ref in batch.interrupts:
+                self.producers.interrupted(name, ref)
+            for name in batch.ends:
+                self.producers.end(name)
+        self._durable.set(self.size)
+
+    def append(self, drafts: list[Draft]) -> int:
+        """Write the writer's own entries now.
+
+        Returns:
+            Index of the last of them.
+
+        Raises:
+            NoRoom: nothing was written.
+        """
+        batch = self.own(drafts)
+        self.write([batch])
+        self.applied([batch])
+        return batch.first_index + len(batch.rows) - 1
+
+    def ending(self, producer: str, why: str) -> list[Draft]:
+        """Drafts that end a producer: `exchange.interrupted` for each exchange that it left open, then `producer.ended`."""
+        known = self.producers.get(producer)
+        interrupted = [
+            Draft("exchange.interrupted", {"producer": producer, "opened": index}, ref=ref, actor="system:ledger")
+            for ref, index in known.open.items()
+        ]
+        last = self._own_seq + len(interrupted) if producer == self.name else known.last
+        body = {"producer": producer, "last_seq": last, "interrupted": len(interrupted), "why": why}
+        return [*interrupted, Draft("producer.ended", body, actor="system:ledger")]
+
+    def end_all(self, why: str = "restarted") -> int:
+        """End every producer but this writer and the outbox: for a command that knows that nothing else runs.
+
+        Returns:
+            How many ended.
+        """
+        names = [p.name for p in self.producers.live.values() if p.name != self.name and not p.permanent]
+        for name in names:
+            self.append(self.ending(name, why))
+        return len(names)
+
+    # -- outbox
+
+    def outbox_rows(self) -> tuple[list[OutboxRow], int]:
+        """Rows due, and the highest row id seen; see `Outbox.take`. Runs in the disk thread."""
+        known = self.producers.live.get(self.outbox_name)
+        return self._outbox.take(known.last if known is not None else -1)
+
+    def outbox_delete(self, rows: list[OutboxRow]) -> None:
+        """Forget rows that are on disk. Runs in the disk thread."""
+        self._outbox.delete(rows)
+
+    def outbox_batch(self, rows: list[OutboxRow]) -> Batch:
+        """Stage outbox rows.
+
+        Raises:
+            LedgerFault: the records room stored bytes that are no envelope of its producer.
+        """
+        try:
+            return self.stage(self.outbox_name, [[row.seq, row.mark, row.ref, row.data] for row in rows])
+        except Refused as error:
+            raise LedgerFault(f"The outbox holds an event that cannot be taken: {error.text}", "Report this as a fault of Affiant.") from error
+
+    def pump_outbox(self) -> int:
+        """Move all committed outbox rows into the ledger now.
+
+        Returns:
+            Highest row id moved, 0 if there was none.
+        """
+        highest = 0
+        while True:
+            rows, seen = self.outbox_rows()
+            highest = max(highest, seen)
+            if not rows:
+                return highest
+            batch = self.outbox_batch(rows)
+            self.write([batch])
+            self.applied([batch])
+            self.outbox_delete(rows)
+
+    # -- heads
+
+    def cut(self) -> Work:
+        """Take what the tree has not seen. Owner's thread; pass it to `publish`, in order."""
+        entries, self._fresh = self._fresh, []
+        place = Place(self._segment.first, self._segment.offset)
+        due = self.size - self._state_size >= self.options.state_every
+        if due:
+            self._state_size = self.size
+        return Work(entries, place, self.producers.dump() if due else None)
+
+    def publish(self, work: Work, keep: bool = False) -> SignedHead:
+        """Grow the tree and publish a signed head over it.
+
+        Args:
+            keep: keep the head in `checkpoints.log`.
+
+        Raises:
+            NoRoom: tiles or the head found no room; the next call makes up for it.
+            LedgerFault: see `Publisher.publish`.
+        """
+        self._tree.add(work.entries)
+        self._tree.put_partial()
+        try:
+            self._tiles.settle()
+            head = self._publisher.publish(self._tree.size, self._tree.root(), self._clock.now_us(), keep)
+            self._tiles.published()
+            if work.producers is not None:
+                state = State(head.size, head.root, work.place, work.producers)
+                save_state(self.home, self._state_key, state, self._ops)
+        except OSError as error:
+            if error.errno in NO_ROOM_ERRORS:
+                raise NoRoom("The disk has no room for tiles and a checkpoint.", f"Free space under {self.home.root}.") from error
+            raise SyncFailed(f"Publishing a checkpoint failed: {error.strerror}") from error
+        return head
+
+    def checkpoint(self, keep: bool = True) -> SignedHead:
+        """Sign everything that is on disk now."""
+        return self.publish(self.cut(), keep)
+
+
+def _take_lock(home: Home) -> int:
+    """One writer a home, whoever started it."""
+    try:
+        fd = os.open(home.run / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in (errno.EROFS, errno.EACCES):
+            raise LedgerUnavailable(f"{home.root} cannot be written: {error.strerror}.", "Mount it writable.") from error
+        raise
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise Conflict(f"Another writer holds {home.root}.", "Stop it first.") from None
+    return fd
+

@@ -1,0 +1,143 @@
+"""The clockwork of control: each second it looks whether the node serves, and runs what is due.
+
+Everything it learns becomes events. Leaves out: when to call `tick` (control does, each second; a demonstration's driver does,
+each simulated hour) and analytics over the ledger (assurance, in child processes).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from affiant.kit.clock import CLOCK_ENV, Clock
+from affiant.kit.home import Home
+from affiant.kit.keyring import Keyring
+from affiant.ledger import Draft, Event
+from affiant.operations.probe_key import load_probe_key
+from affiant.operations.probe_plans import INJECTION, PII, UNAPPROVED, UNAUTHENTICATED
+from affiant.operations.probes import Ports, run_probe
+from affiant.operations.schedule import DAY_US, Every, Schedule, iso, month_of
+from affiant.operations.scheduler import Job, Outcome, Scheduler
+from affiant.operations.service import Observation, ServiceMeter
+from affiant.records.snapshot import Snapshot
+
+PROBE_MINUTES: dict[str, int] = {UNAUTHENTICATED: 187, INJECTION: 433, PII: 611, UNAPPROVED: 904}
+EXPIRY_NOTICE_DAYS = 14
+_MAX_UNWRITTEN = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What operations need of control.
+
+    Args:
+        home: the home.
+        keyring: its open keys.
+        clock: wall time.
+        gateway_url: base URL that callers use, without `/v1`.
+        append: makes events durable in the ledger, under control's producer.
+        snapshot: what workers decide from now.
+        ready: whether at least one worker of this node is in contact and would serve now.
+        exchange_event: the `exchange.opened` or `exchange.refused` of an exchange id, None if there is none.
+        anchor: signs a checkpoint, has the witnesses cosign it, writes `anchor.cosigned` or `anchor.missed`; says what it did.
+        open_period: writes `period.opened` and its `state.carried` for (name, first instant in µs); says what it did.
+    """
+
+    home: Home
+    keyring: Keyring
+    clock: Clock
+    gateway_url: str
+    append: Callable[[Sequence[Draft]], Awaitable[object]]
+    snapshot: Callable[[], Snapshot]
+    ready: Callable[[], bool]
+    exchange_event: Callable[[str], Awaitable[Event | None]]
+    anchor: Callable[[], Awaitable[str]]
+    open_period: Callable[[str, int], Awaitable[str]]
+
+
+class Operations:
+    """Scheduled work of one home. One instance in control; `tick` and `run_due` may be called from one event loop only."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        derived = context.home.derived
+        self._meter = ServiceMeter(context.home.node, derived / "service.json", injected=CLOCK_ENV in os.environ)
+        self._scheduler = Scheduler(self._jobs(), derived / "jobs.json", context.clock.now_us())
+        self._unwritten: list[Draft] = []
+        self._turn = asyncio.Lock()
+
+    async def tick(self) -> list[Outcome]:
+        """Look whether the node serves, then run what is due.
+
+        Raises:
+            LedgerUnavailable: outcomes could not be written; they are kept and written with the next tick.
+        """
+        self._meter.observe(Observation(self._context.clock.now_us(), time.monotonic_ns(), self._context.ready()))
+        outcomes = await self.run_due()
+        self._meter.save()
+        return outcomes
+
+    async def run_due(self) -> list[Outcome]:
+        """Run what is due now and write what came of it.
+
+        Raises:
+            LedgerUnavailable: as `tick`.
+        """
+        async with self._turn:
+            outcomes = await self._scheduler.run_due(self._context.clock.now_us())
+            self._unwritten.extend(outcome.draft() for outcome in outcomes)
+            del self._unwritten[:-_MAX_UNWRITTEN]
+            if self._unwritten:
+                await self._context.append(self._unwritten)
+                self._unwritten.clear()
+            return outcomes
+
+    def due_items(self) -> list[tuple[str, int]]:
+        """Names of jobs and the due time (µs) that each waits to run for now."""
+        return [(job.name, due_us) for job, due_us in self._scheduler.due(self._context.clock.now_us())]
+
+    def _jobs(self) -> list[Job]:
+        hourly, daily = Every.HOUR, Every.DAY
+        return [
+            Job("service", Schedule(hourly, 1), self._service),
+            Job("period", Schedule(Every.MONTH, 0), self._period),
+            *(Job(f"probe.{name}", Schedule(daily, minute), self._probe(name)) for name, minute in PROBE_MINUTES.items()),
+            Job("keys", Schedule(daily, 360), self._keys),
+            Job("anchor", Schedule(hourly, 4), self._anchor),
+        ]
+
+    async def _service(self, due_us: int) -> str:
+        drafts = self._meter.finished(due_us)
+        if drafts:
+            await self._context.append(drafts)
+            self._meter.forget(due_us)
+        return ""
+
+    async def _period(self, due_us: int) -> str:
+        return await self._context.open_period(f"{month_of(due_us) // 100}-{month_of(due_us) % 100:02d}", due_us)
+
+    def _probe(self, name: str) -> Callable[[int], Awaitable[str]]:
+        context = self._context
+        ports = Ports(
+            context.gateway_url, context.append, context.snapshot, lambda: load_probe_key(context.home, context.keyring),
+            context.exchange_event, context.clock,
+        )  # fmt: skip
+
+        async def run(due_us: int) -> str:
+            return await run_probe(ports, name, due_us)
+
+        return run
+
+    async def _keys(self, due_us: int) -> str:
+        until = due_us + EXPIRY_NOTICE_DAYS * DAY_US
+        soon = [key for key in self._context.snapshot().keys if not key.revoked and due_us < key.expires_us <= until]
+        if not soon:
+            return ""
+        listed = ", ".join(f"{key.id} of {key.owner} on {iso(key.expires_us)[:10]}" for key in soon)
+        return f"{len(soon)} keys expire within {EXPIRY_NOTICE_DAYS} days: {listed}"
+
+    async def _anchor(self, due_us: int) -> str:
+        return await self._context.anchor()

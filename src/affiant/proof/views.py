@@ -1,0 +1,248 @@
+"""Views: which columns an event gives, as data (`library/views.json`). The product's builder and the verifier read that one file.
+
+    {"format": "affiant-views/1", "views": [
+      {"name": "route_model", "type": "route.set", "carried": 1, "each": "body.models",
+       "columns": [["route", "TEXT", "ref"], ["model", "TEXT", "each"]], "indexes": [["route", "idx"]]}]}
+
+Every view begins with `idx`, `ord`, `at`, `tenant`. A path is `ref`, `actor`, `policy`, `producer`, `seq`, `body.x`, `each.x` or `each`;
+a type is BIGINT or TEXT. Absent text is '', an absent integer 0. Where `carried` is 1, each `state.carried` entry that is of the
+view's type gives rows too: its own index, the original's time.
+Leaves out: running queries (`grammar`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+
+from .errors import Malformed
+
+Envelope = Mapping[str, Any]
+Row = Tuple[Union[int, str], ...]
+FORMAT = "affiant-views/1"
+FIXED = (("idx", "BIGINT"), ("ord", "BIGINT"), ("at", "BIGINT"), ("tenant", "TEXT"))
+COMPUTED: Dict[str, Tuple[Tuple[str, str], ...]] = {
+    "expected": (("control", "TEXT"), ("item", "TEXT"), ("idx", "BIGINT"), ("ord", "BIGINT"), ("due", "BIGINT"),
+                 ("from_us", "BIGINT"), ("to_us", "BIGINT"), ("day", "BIGINT"), ("month", "BIGINT")),
+    "pledge": (("idx", "BIGINT"), ("ref", "TEXT"), ("opened_idx", "BIGINT"), ("ok", "BIGINT")),
+}  # fmt: skip
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_PATH = re.compile(r"ref|actor|policy|producer|seq|body(\.[a-z0-9_]+)+|each(\.[a-z0-9_]+)*")
+_ABSENT: Dict[str, Union[int, str]] = {"BIGINT": 0, "TEXT": ""}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: name, BIGINT or TEXT, and the path that it reads."""
+
+    name: str
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True)
+class View:
+    """One table: the event type it reads, the list of which each element gives a row ('' for one row an event), its columns."""
+
+    name: str
+    type: str
+    each: str
+    carried: bool
+    columns: Tuple[Column, ...]
+    indexes: Tuple[Tuple[str, ...], ...]
+
+    def schema(self) -> List[Tuple[str, str]]:
+        """All columns, in order, as (name, kind)."""
+        return [*FIXED, *((column.name, column.kind) for column in self.columns)]
+
+
+class Views:
+    """The views of one file, by name (`by_name`) and by event type."""
+
+    def __init__(self, views: Iterable[View]) -> None:
+        self.by_name: Dict[str, View] = {view.name: view for view in views}
+        self._readers: Dict[str, List[Tuple[View, Callable[[int, Envelope], List[Row]]]]] = {}
+        for view in self.by_name.values():
+            self._readers.setdefault(view.type, []).append((view, _reader(view)))
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Views":
+        """Read a views file.
+
+        Raises:
+            Malformed: it is none.
+        """
+        try:
+            raw = json.loads(data)
+            if raw["format"] != FORMAT:
+                raise Malformed(f"The views file has the format {raw['format']}.", "Use a newer verifier.")
+            views = [_view(view) for view in raw["views"]]
+            if len({view.name for view in views}) != len(views):
+                raise Malformed("The views file names a view twice.")
+            return cls(views)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Malformed(f"The views file cannot be read: {error!r}.") from None
+
+    def only(self, names: Iterable[str]) -> "Views":
+        """The views among `names`; other names are left out."""
+        wanted = set(names)
+        return Views(view for name, view in self.by_name.items() if name in wanted)
+
+    def rows(self, idx: int, envelope: Envelope) -> Iterator[Tuple[str, Row]]:
+        """(view name, row) for each row that one entry gives.
+
+        Raises:
+            Malformed: a field has another type than its column.
+        """
+        carried = envelope["type"] == "state.carried"
+        if carried:
+            envelope = carried_envelope(envelope)
+        for view, read in self._readers.get(envelope["type"], ()):
+            if view.carried or not carried:
+                for row in read(idx, envelope):
+                    yield view.name, row
+
+
+def carried_envelope(envelope: Envelope) -> Envelope:
+    """The envelope that a `state.carried` entry stands for: type, body and time of the original, ref and tenant as they are."""
+    body = envelope.get("body", {})
+    try:
+        return {**envelope, "type": body["of"], "tv": body["of_version"], "at": body["origin_at"], "body": body.get("body", {})}
+    except KeyError as error:
+        raise Malformed(f"A state.carried entry has no {error}.") from None
+
+
+def _view(raw: Any) -> View:
+    name, each = raw["name"], raw.get("each", "")
+    if not _NAME.fullmatch(name) or name in COMPUTED or name == "pop" or (each and not _PATH.fullmatch(each)):
+        raise Malformed(f"The view {name!r} is not declared properly.")
+    columns = []
+    for column, kind, path in raw["columns"]:
+        if not _NAME.fullmatch(column) or kind not in _ABSENT or not _PATH.fullmatch(path) or (path.startswith("each") and not each):
+            raise Malformed(f"The column {column} of the view {name} is not declared properly: {kind} {path}.")
+        columns.append(Column(column, kind, path))
+    names = [*dict(FIXED), *(column.name for column in columns)]
+    indexes = tuple(tuple(index) for index in raw.get("indexes", ()))
+    if len(set(names)) != len(names) or any(part not in names for index in indexes for part in index):
+        raise Malformed(f"The view {name} names a column twice, or indexes one that it does not have.")
+    return View(name, str(raw["type"]), each, bool(raw.get("carried", 0)), tuple(columns), indexes)
+
+
+def _walk(value: Any, steps: Tuple[str, ...]) -> Any:
+    for step in steps:
+        if type(value) is not dict:
+            return None
+        value = value.get(step)
+    return value
+
+
+def _reader(view: View) -> Callable[[int, Envelope], List[Row]]:
+    """A function that makes the rows of one entry."""
+    plan = [(column, tuple(column.path.split("."))) for column in view.columns]
+    each = tuple(view.each.split(".")) if view.each else ()
+
+    def cell(column: Column, value: Any, idx: int) -> Union[int, str]:
+        if value is None:
+            return _ABSENT[column.kind]
+        if column.kind == "TEXT" and type(value) is str:
+            return str(value)
+        if column.kind == "BIGINT" and type(value) is int:
+            return int(value)
+        raise Malformed(f"Entry {idx} has no {column.kind} at {column.path}.")
+
+    def read(idx: int, envelope: Envelope) -> List[Row]:
+        elements: Any = [None] if not each else _walk(envelope, each) or []
+        if type(elements) is not list:
+            raise Malformed(f"Entry {idx} has no list at {view.each}.")
+        rows: List[Row] = []
+        for number, element in enumerate(elements):
+            cells: List[Union[int, str]] = [idx, number, envelope["at"], envelope.get("tenant", "")]
+            for column, steps in plan:
+                value = _walk(element, steps[1:]) if steps[0] == "each" else _walk(envelope, steps)
+                cells.append(cell(column, value, idx))
+            rows.append(tuple(cells))
+        return rows
+
+    return read
+
+
+class SqliteEvidence:
+    """Views as SQLite tables in a temporary database that vanishes when closed. Entries are added in order, then `flush()`ed.
+
+    Args:
+        views: which tables to fill.
+        path: "" for a temporary file, ":memory:" to stay in memory.
+    """
+
+    def __init__(self, views: Views, path: str = "") -> None:
+        self.views = views
+        self.connection = sqlite3.connect(path, isolation_level=None)
+        self._pending: Dict[str, List[Row]] = {name: [] for name in views.by_name}
+        self._count = 0
+        self.connection.execute("PRAGMA journal_mode = OFF")
+        self.connection.execute("PRAGMA synchronous = OFF")
+        self.connection.execute("PRAGMA temp_store = FILE")
+        tables = [(view.name, view.schema()) for view in views.by_name.values()]
+        for name, schema in [*tables, *((name, list(schema)) for name, schema in COMPUTED.items())]:
+            self._create(name, schema)
+        for view in views.by_name.values():
+            for number, index in enumerate(view.indexes):
+                parts = ", ".join(f'"{part}"' for part in index)
+                self.connection.execute(f"CREATE INDEX {view.name}_by_{number} ON {view.name} ({parts})")
+
+    def _create(self, name: str, schema: List[Tuple[str, str]]) -> None:
+        # INTEGER affinity would turn digits in text into numbers only for BIGINT columns, which never receive text.
+        columns = ", ".join(f'"{column}" {kind} NOT NULL' for column, kind in schema)
+        self.connection.execute(f"DROP TABLE IF EXISTS {name}")
+        self.connection.execute(f"CREATE TABLE {name} ({columns})")
+
+    def add(self, idx: int, envelope: Envelope) -> None:
+        """Add the rows of one entry."""
+        for name, row in self.views.rows(idx, envelope):
+            self._pending[name].append(row)
+            self._count += 1
+        if self._count >= 20_000:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        self.connection.execute("BEGIN")
+        for name, rows in self._pending.items():
+            if rows:
+                self._insert(name, rows)
+                rows.clear()
+        self.connection.execute("COMMIT")
+        self._count = 0
+
+    def replace(self, name: str, rows: Iterable[Row]) -> None:
+        """Fill one of the computed tables anew."""
+        self._create(name, list(COMPUTED[name]))
+        self.connection.execute("BEGIN")
+        self._insert(name, list(rows))
+        self.connection.execute("COMMIT")
+
+    def set_population(self, columns: List[Tuple[str, str]], rows: List[Row]) -> None:
+        """Make the table `pop` from a population's result, for the procedure to read."""
+        self._create("pop", columns)
+        self.connection.execute("BEGIN")
+        self._insert("pop", rows)
+        self.connection.execute("COMMIT")
+        self.connection.execute("CREATE INDEX pop_key ON pop (idx, ord)")
+
+    def _insert(self, name: str, rows: List[Row]) -> None:
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            self.connection.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)  # noqa: S608 - names are checked
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def __enter__(self) -> "SqliteEvidence":
+        return self
+
+    def __exit__(self, *_: object) -> Optional[bool]:
+        self.close()
+        return None

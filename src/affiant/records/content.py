@@ -1,0 +1,186 @@
+"""What a governed record may contain: raw mapping in, normalized content or faults out; one function a kind.
+
+Normalized content holds texts, integers, lists and mappings only, with every default written out, so that its digest
+(`digest_of`) means the same for ever. Leaves out: references between records (`references`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from affiant.kit.errors import BadInput
+from affiant.kit.secretref import check_ref
+from affiant.records.faults import Faults
+from affiant.records.fields import Fields, id_fault
+from affiant.records.model import Content
+from affiant.records.network import Resolve, url_fault
+from affiant.records.roles import ROLES
+
+LABELS = ("public", "internal", "confidential", "restricted")
+MODES = ("watch", "warn", "enforce")
+ACTIONS = ("allow", "flag", "redact", "hold", "block")
+HOWS = ("mask", "hash", "remove", "pseudonymize")
+GUARDS = ("sanitize", "pii", "injection", "output")
+PII_TYPES = ("EMAIL", "PHONE", "CREDIT_CARD", "US_SSN")
+PROVIDER_KINDS = ("openai",)
+UNITS = ("requests", "tokens")
+DEFAULT_THRESHOLD_PPM = 500_000
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+def canonical(content: Content | None) -> bytes:
+    """Canonical JSON of a normalized content: sorted keys, no spaces."""
+    return _encoder.encode(content)
+
+
+def digest_of(content: Content | None) -> str:
+    """Hex SHA-256 of the canonical content; a removal has that of `null`."""
+    return hashlib.sha256(canonical(content)).hexdigest()
+
+
+def _person(fields: Fields, resolve: Resolve) -> Content:
+    roles = fields.texts("roles", allowed=ROLES)
+    if not roles and not fields.faults.items:
+        fields.fault("roles", "must name at least one role; somebody who leaves is taken out with `leave`.")
+    return {"roles": sorted(roles)}
+
+
+def _provider(fields: Fields, resolve: Resolve) -> Content:
+    kind = fields.choice("kind", PROVIDER_KINDS)
+    url = fields.text("base_url", max_chars=1000)
+    network = fields.choice("network", ("public", "private"), "public")
+    if url:
+        problem = url_fault(url, network, resolve)
+        if problem:
+            fields.fault("base_url", problem)
+    ref = fields.text("secret_ref")
+    if ref:
+        try:
+            check_ref(ref)
+        except BadInput as error:
+            fields.fault("secret_ref", str(error))
+            ref = ""  # never carried on: it may be the secret itself
+    content: Content = {
+        "kind": kind, "base_url": url.rstrip("/"), "secret_ref": ref, "region": fields.text("region", ""), "network": network,
+        "labels": sorted(fields.texts("labels", LABELS, ("public", "internal")), key=LABELS.index),
+    }  # fmt: skip
+    usage_url = fields.text("usage_url", "", max_chars=1000)
+    if usage_url:
+        problem = url_fault(usage_url, network, resolve)
+        if problem:
+            fields.fault("usage_url", problem)
+        content["usage_url"] = usage_url
+    return content
+
+
+def _model(fields: Fields, resolve: Resolve) -> Content:
+    provider = fields.id("provider")
+    content: Content = {"provider": provider, "upstream": fields.text("upstream"), "version": fields.text("version")}
+    named = fields.id("approved_by", person=True, default="")
+    content["approved"] = int(bool(named))
+    return content
+
+
+def _route(fields: Fields, resolve: Resolve) -> Content:
+    models = fields.texts("models", ids=True)
+    if not models or "*" in models:
+        fields.fault("models", "must be a list of at least one model id, in the order to try.")
+    return {
+        "models": models, "policy": fields.id("policy", default="default"), "mode": fields.choice("mode", MODES, "enforce"),
+        "label": fields.choice("label", LABELS, "internal"), "tenant": fields.id("tenant", default=""),
+    }  # fmt: skip
+
+
+def _rule(guard: str, raw: object, path: str, faults: Faults) -> Content:
+    fields = Fields(raw, path, faults)
+    action = fields.choice("action", ACTIONS)
+    how = fields.choice("how", HOWS, "mask" if action == "redact" else "")
+    threshold = fields.ppm("threshold", DEFAULT_THRESHOLD_PPM)
+    types = fields.mapping("types")
+    for name, value in types.items():
+        if guard == "pii" and name not in PII_TYPES:
+            fields.fault(f"types.{name}", f"is not a type that this version finds; one of: {', '.join(PII_TYPES)}.")
+        elif value not in ACTIONS:
+            fields.fault(f"types.{name}", f"must be one of: {', '.join(ACTIONS)}.")
+    if action == "redact" and guard not in ("pii", "sanitize", "output"):
+        fields.fault("action", f"{guard} has nothing to redact; use block or flag.")
+    fields.done()
+    return {"action": action, "how": how, "threshold_ppm": threshold, "types": types}
+
+
+def _policy(fields: Fields, resolve: Resolve) -> Content:
+    guards: dict[str, Any] = {}
+    raw = fields.mapping("guards")
+    if not raw:
+        fields.fault("guards", "must name at least one guard.")
+    for name, rule in raw.items():
+        if name not in GUARDS:
+            fields.fault(f"guards.{name}", f"is not a guard; one of: {', '.join(GUARDS)}.")
+        else:
+            guards[name] = _rule(name, rule, f"{fields.path}.guards.{name}", fields.faults)
+    return {"guards": guards, "on_evidence_loss": fields.choice("on_evidence_loss", ("refuse", "open"), "refuse")}
+
+
+def _limit(fields: Fields, resolve: Resolve) -> Content:
+    scope = fields.text("scope")
+    kind, _, subject = scope.partition(":")
+    if scope and scope != "all" and (kind not in ("key", "tenant", "route") or id_fault(subject)):
+        fields.fault("scope", "must be all, key:ID, tenant:ID or route:ID.")
+    unit = fields.choice("unit", (*UNITS, "spend", "concurrency"))
+    if unit not in UNITS:
+        fields.fault("unit", f"{unit} is not enforced by this version; use requests or tokens.")
+    return {"scope": scope, "unit": unit, "window_s": fields.seconds("window"), "value": fields.count("value", least=1)}
+
+
+def _commitment(fields: Fields, resolve: Resolve) -> Content:
+    content: Content = {"text": fields.text("text", max_chars=4000), "controls": fields.texts("controls", ids=True, default=())}
+    threshold = fields.ppm("threshold", None, percent=True)
+    if threshold is not None:
+        content["per_million"] = threshold
+    return content
+
+
+_READERS: dict[str, Callable[[Fields, Resolve], Content]] = {
+    "person": _person, "provider": _provider, "policy": _policy, "model": _model, "route": _route, "limit": _limit,
+    "commitment": _commitment,
+}  # fmt: skip
+
+
+def limit_id(content: Content) -> str:
+    """A limit's id follows from what it limits: one value per scope, unit and window."""
+    return f"{content['scope']}/{content['unit']}/{content['window_s']}s"
+
+
+def read_content(kind: str, raw: object, path: str, faults: Faults, resolve: Resolve, with_id: bool = False) -> tuple[str, Content]:
+    """Normalize one record.
+
+    Args:
+        with_id: whether the mapping also holds the record's `id` (a limit never does: it follows from its content).
+
+    Returns:
+        The id ("" if not asked for or faulty) and the content; meaningful only if no fault was noted.
+    """
+    fields = Fields(raw, path, faults)
+    record = fields.id("id", person=kind == "person") if with_id and kind != "limit" else ""
+    content = _READERS[kind](fields, resolve)
+    fields.done()
+    return (limit_id(content) if kind == "limit" else record), content
+
+
+def governed_kinds() -> tuple[str, ...]:
+    """Kinds that a change can carry."""
+    return tuple(_READERS)
+
+
+def redacted_types(policy: Content | None) -> list[str]:
+    """PII types on which a policy acts (redact, hold or block), sorted; what the privacy control reads."""
+    rule = (policy or {}).get("guards", {}).get("pii")
+    if rule is None:
+        return []
+    types = dict.fromkeys(PII_TYPES, rule["action"]) | rule["types"]
+    return sorted(name for name, action in types.items() if action in ("redact", "hold", "block"))

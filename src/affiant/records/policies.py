@@ -1,0 +1,54 @@
+"""The built-in policies: `default`, `strict` and `measure`, plain files in `catalog/library/policies/`.
+
+They become records at the first apply, so that a newer version of Affiant never changes a policy in force silently.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from affiant.records.content import digest_of, read_content
+from affiant.records.faults import Faults
+from affiant.records.model import Content
+from affiant.records.network import resolve_host
+from affiant.records.snapshot import PolicySnap, RuleSnap
+from affiant.records.yamlfile import load_yaml
+
+LIBRARY = Path(__file__).resolve().parents[1] / "catalog" / "library" / "policies"
+BUILT_IN = ("default", "strict", "measure")
+
+
+def read_policy(raw: Any, path: str) -> tuple[str, Content]:
+    """Normalize a policy as it stands in a file ({id, guards, on_evidence_loss}).
+
+    Raises:
+        FaultyInput: with every fault.
+    """
+    faults = Faults(path)
+    found, content = read_content("policy", raw, "policy", faults, resolve_host, with_id=True)
+    faults.stop()
+    return found, content
+
+
+def load_policy_file(path: Path) -> PolicySnap:
+    """A policy from a YAML file.
+
+    Raises:
+        NotFound: no such file.
+        FaultyInput: with every fault.
+    """
+    return policy_snap(*read_policy(load_yaml(path), path.name))
+
+
+def built_in_policies() -> dict[str, Content]:
+    """Normalized content of each built-in policy."""
+    return dict(read_policy(load_yaml(LIBRARY / f"{name}.yaml"), f"{name}.yaml") for name in BUILT_IN)
+
+
+def policy_snap(policy: str, content: Content) -> PolicySnap:
+    """A policy as workers see it."""
+    rules = tuple(
+        RuleSnap(guard, rule["action"], rule["how"], rule["threshold_ppm"], rule["types"]) for guard, rule in sorted(content["guards"].items())
+    )
+    return PolicySnap(policy, digest_of(content), rules, content["on_evidence_loss"])

@@ -1,0 +1,49 @@
+"""Tables of `HOME/records.db`, as numbered migrations. Leaves out: statements that use them (`store`)."""
+
+from __future__ import annotations
+
+_V1 = """
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+INSERT INTO counters VALUES ('epoch', 1), ('bootstrapped', 0);
+CREATE TABLE outbox_seq (id INTEGER PRIMARY KEY CHECK (id = 1), next INTEGER NOT NULL) STRICT;
+INSERT INTO outbox_seq VALUES (1, 0);
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL UNIQUE, data BLOB NOT NULL,
+  mark INTEGER NOT NULL DEFAULT 0, ref TEXT NOT NULL DEFAULT '') STRICT;
+CREATE TABLE people (
+  id TEXT PRIMARY KEY, roles TEXT NOT NULL, active INTEGER NOT NULL, password TEXT NOT NULL DEFAULT '',
+  since_us INTEGER NOT NULL, failures INTEGER NOT NULL DEFAULT 0, failed_us INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE sessions (
+  id TEXT PRIMARY KEY, token_hash TEXT NOT NULL UNIQUE, person TEXT NOT NULL REFERENCES people(id), csrf TEXT NOT NULL,
+  opened_us INTEGER NOT NULL, seen_us INTEGER NOT NULL, expires_us INTEGER NOT NULL) STRICT;
+CREATE TABLE links (
+  token_hash TEXT PRIMARY KEY, person TEXT NOT NULL REFERENCES people(id), made_by TEXT NOT NULL, expires_us INTEGER NOT NULL) STRICT;
+CREATE TABLE keys (
+  id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, tenant TEXT NOT NULL,
+  scope TEXT NOT NULL, created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL DEFAULT 0,
+  revoke_us INTEGER NOT NULL DEFAULT 0, revoke_epoch INTEGER NOT NULL DEFAULT 0, revoke_mono_ns INTEGER NOT NULL DEFAULT 0,
+  revoke_boot TEXT NOT NULL DEFAULT '', revoked_us INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE changes (
+  id TEXT PRIMARY KEY, kind TEXT NOT NULL, target TEXT NOT NULL, content TEXT NOT NULL, digest TEXT NOT NULL, before TEXT NOT NULL,
+  author TEXT NOT NULL, emergency INTEGER NOT NULL, bootstrap INTEGER NOT NULL, reason TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('proposed', 'approved', 'activated', 'rejected')), awaits TEXT NOT NULL,
+  proposed_us INTEGER NOT NULL, activated_us INTEGER NOT NULL DEFAULT 0, activated_by TEXT NOT NULL DEFAULT '') STRICT;
+CREATE INDEX changes_open ON changes (state, kind, target);
+CREATE TABLE approvals (
+  change TEXT NOT NULL REFERENCES changes(id), by TEXT NOT NULL, at_us INTEGER NOT NULL, digest TEXT NOT NULL,
+  PRIMARY KEY (change, by)) STRICT;
+CREATE TABLE governed (
+  kind TEXT NOT NULL, id TEXT NOT NULL, content TEXT NOT NULL, digest TEXT NOT NULL, change TEXT NOT NULL REFERENCES changes(id),
+  author TEXT NOT NULL, approved_by TEXT NOT NULL, at_us INTEGER NOT NULL, PRIMARY KEY (kind, id)) STRICT;
+CREATE TABLE usage_files (sha TEXT PRIMARY KEY, at_us INTEGER NOT NULL, by TEXT NOT NULL, rows INTEGER NOT NULL) STRICT;
+CREATE TABLE usage_rows (
+  provider TEXT NOT NULL, account TEXT NOT NULL, day INTEGER NOT NULL, requests INTEGER NOT NULL, tokens INTEGER NOT NULL,
+  held INTEGER NOT NULL, source TEXT NOT NULL REFERENCES usage_files(sha), PRIMARY KEY (provider, account, day)) STRICT;
+CREATE TABLE controls (
+  id TEXT PRIMARY KEY, version INTEGER NOT NULL, sha TEXT NOT NULL, schedule TEXT NOT NULL, at_us INTEGER NOT NULL) STRICT;
+CREATE TABLE tenant_keys (
+  tenant TEXT NOT NULL, month INTEGER NOT NULL, sealed BLOB NOT NULL, made_us INTEGER NOT NULL,
+  destroyed_us INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (tenant, month)) STRICT;
+"""
+
+MIGRATIONS = (_V1,)

@@ -1,0 +1,138 @@
+"""One transaction of a verb: rows and the finished bytes of its events are committed together, or neither is.
+
+The producer is `NODE/records/0` for ever: its sequence lives in `records.db` beside the outbox, so it has no gaps across
+processes. The writer moves outbox rows into the ledger exactly once and deletes them. Leaves out: what verbs do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from affiant.kit.clock import Clock
+from affiant.kit.db import Database
+from affiant.kit.errors import Forbidden, NotFound
+from affiant.kit.ids import new_id
+from affiant.ledger.envelope import Draft, encode
+from affiant.records import roles
+from affiant.records.model import LOCAL
+from affiant.records.schema import MIGRATIONS
+from affiant.records.store import Store
+
+_MAX_MONO = 2**53 - 1
+
+
+def actor_of(by: str) -> str:
+    """The ledger's actor for whoever acts: a person, or the home's local credential."""
+    return f"system:{LOCAL}" if by == LOCAL else f"person:{by}"
+
+
+class Unit:
+    """What a verb works with inside its transaction.
+
+    Args:
+        store: statements over the open transaction.
+        now_us: wall time of the transaction.
+        producer: name of the records producer.
+        mono_ns: ns since this process opened the records.
+        master: key that seals tenant-month keys.
+    """
+
+    def __init__(self, store: Store, now_us: int, producer: str, mono_ns: int, master: bytes) -> None:
+        self.store, self.now_us, self.master = store, now_us, master
+        self._producer, self._mono_ns = producer, min(mono_ns, _MAX_MONO)
+        self.emitted = 0
+        self._epoch = 0
+
+    def emit(self, draft: Draft) -> None:
+        """Put one finished event into the outbox."""
+        seq = self.store.next_seq()
+        self.store.put_outbox(seq, encode(draft, self._producer, seq, self.now_us, self._mono_ns), 0, draft.ref)
+        self.emitted += 1
+
+    def new_epoch(self) -> int:
+        """The snapshot epoch that carries what this transaction changes; the same one however often it is asked for."""
+        if not self._epoch:
+            self._epoch = self.store.counter("epoch") + 1
+            self.store.set_counter("epoch", self._epoch)
+        return self._epoch
+
+    def new_id(self, prefix: str) -> str:
+        """A fresh id."""
+        return new_id(prefix, self.now_us)
+
+
+class Units:
+    """Opens transactions over one `records.db`.
+
+    Args:
+        path: the file.
+        node: node name, first part of the producer's name.
+        master: key that seals tenant-month keys.
+        clock: wall time.
+        on_commit: called after each commit that put events into the outbox, in the committing thread; it must not raise or block.
+        create: whether a missing file may be made (by `init` only).
+    """
+
+    def __init__(
+        self, path: Path, node: str, master: bytes, clock: Clock, on_commit: Callable[[], None] | None, create: bool
+    ) -> None:  # fmt: skip
+        self.database = Database(path, MIGRATIONS, create)
+        self.clock, self.on_commit, self._master = clock, on_commit, master
+        self.producer = f"{node}/records/0"
+        self._started_ns = time.monotonic_ns()
+
+    @contextmanager
+    def write(self) -> Iterator[Unit]:
+        """A transaction: durable when the block ends, undone if it raises."""
+        with self.database.transaction() as connection:
+            unit = Unit(Store(connection), self.clock.now_us(), self.producer, time.monotonic_ns() - self._started_ns, self._master)
+            yield unit
+        if unit.emitted and self.on_commit is not None:
+            self.on_commit()
+
+    @contextmanager
+    def read(self) -> Iterator[Store]:
+        """Statements that see the last commit."""
+        with self.database.reading() as connection:
+            yield Store(connection)
+
+    def roles_of(self, by: str) -> tuple[str, ...]:
+        """Roles of an active person.
+
+        Raises:
+            NotFound: there is no such active person.
+        """
+        with self.read() as store:
+            person = store.person(by)
+        if person is None or not person.active:
+            raise NotFound(f"There is no active person `{by}`.", "See `people`, or name another person.")
+        return person.roles
+
+    def may(self, by: str, action: str) -> bool:
+        """Whether `by` (a person, or the local credential) may do the action."""
+        return roles.local_may(action) if by == LOCAL else roles.may(self.roles_of(by), action)
+
+    def require(self, by: str, action: str) -> None:
+        """Let it pass, or record the refusal.
+
+        Raises:
+            Forbidden: `by` may not do the action; an `access.denied` event says so.
+            NotFound: there is no such active person.
+        """
+        if self.may(by, action):
+            return
+        if by == LOCAL:
+            self.deny("", action, "a person must be named")
+            raise Forbidden(f"The local credential alone may not do `{action}`.", "Name the person for whom it acts: --as PERSON.")
+        self.deny(by, action, "role")
+        allowed = ", ".join(roles.who_may(action)) or "nobody"
+        raise Forbidden(f"`{by}` may not do `{action}`.", f"Roles that may: {allowed}.")
+
+    def deny(self, person: str, action: str, why: str) -> None:
+        """Write an `access.denied` event."""
+        body = {"action": action, "why": why} | ({"person": person} if person else {})
+        with self.write() as unit:
+            unit.emit(Draft("access.denied", body, ref=action, actor=actor_of(person) if person else "anonymous"))
