@@ -32,7 +32,8 @@ _LAST_ONE_S = 10.0
 
 def say(text: str) -> None:
     """One line for a person, on standard error."""
-    print(f"affiant: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- words for people go to standard error
+    sys.stderr.write(f"affiant: {text}\n")
+    sys.stderr.flush()
 
 
 class Lifeline:
@@ -49,43 +50,42 @@ class Lifeline:
             except OSError:
                 return  # the supervisor is gone; `watch` notices the same and ends this process
 
-    def watch(self, gone: Callable[[], None]) -> None:
-        """Call `gone` from a thread when the supervisor is gone, and end the process hard if it does not end in time."""
+    def close(self) -> None:
+        """Let go of it; the supervisor sees end-of-file."""
+        if self._socket is not None:
+            self._socket.close()
+
+    def watch(self, gone: Callable[[], None], last_after: int = -1) -> None:
+        """Call `gone` from a thread when the supervisor is gone, and end the process hard if it does not end in time.
+
+        Args:
+            last_after: reading end of the siblings' pipe; `gone` is called when these are gone too.
+        """
         if self._socket is None:
             return
-        threading.Thread(target=self._wait, args=(self._socket, gone), name="lifeline", daemon=True).start()
+        threading.Thread(target=self._wait, args=(self._socket, gone, last_after), name="lifeline", daemon=True).start()
 
-    def _wait(self, end: socket.socket, gone: Callable[[], None]) -> None:
+    @staticmethod
+    def _wait(end: socket.socket, gone: Callable[[], None], last_after: int) -> None:
         try:
             while end.recv(64):
                 pass
         except OSError:
             pass  # a reset is the same news as end-of-file
+        if last_after >= 0:
+            _wait_for_end(last_after)
         gone()
         time.sleep(HARD_END_S)
         os._exit(70)
 
 
-async def live(lifeline: Lifeline, work: Callable[[asyncio.Event], Awaitable[None]], siblings_fd: int = -1) -> None:
-    """Run `work(stop)` until it returns; `stop` is set by SIGTERM, SIGINT or the end of the supervisor.
-
-    Args:
-        siblings_fd: reading end of the siblings' pipe; `stop` then waits, after the supervisor is gone, until they are gone too.
-    """
+async def live(lifeline: Lifeline, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run `work(stop)` until it returns; `stop` is set by SIGTERM, SIGINT or the end of the supervisor."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-
-    def gone() -> None:
-        if siblings_fd >= 0:
-            _wait_for_end(siblings_fd)
-        try:
-            loop.call_soon_threadsafe(stop.set)
-        except RuntimeError:
-            return  # the loop has ended already
-
-    lifeline.watch(gone)
+    lifeline.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
     await work(stop)
 
 

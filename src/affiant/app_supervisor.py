@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from affiant.app_life import DRAIN_S, alone, remove_stale_sockets, say
-from affiant.app_unrecorded import SLOTS, UnrecordedFile
-from affiant.kit.clock import open_clock
-from affiant.kit.errors import AffiantError, BadInput, Conflict, CouldNotLook
+from affiant.app_unrecorded import SLOTS, Unrecorded, UnrecordedFile
+from affiant.kit.clock import Clock, open_clock
+from affiant.kit.errors import AffiantError, BadInput, Conflict, CouldNotLook, LedgerUnavailable
 from affiant.kit.home import Home, open_home
 from affiant.kit.keyring import open_keyring
+from affiant.ledger import Draft, LedgerClient
 
 READY_S = 60.0
 _LONGEST_PAUSE_S = 5.0
@@ -135,6 +136,8 @@ class Supervisor:
     async def _start_all(self) -> None:
         for group in ([self._writer], [self._control], self._workers):
             for child in group:
+                if self._stop.is_set():
+                    return
                 await self._start(child)
                 self._watchers.append(asyncio.create_task(self._keep(child)))
             for child in group:
@@ -207,6 +210,8 @@ class Supervisor:
             pause = child.pause_s()
             say(f"{child.name} ended ({_how(code)}); starting it again" + (f" in {pause:.1f} s" if pause else ""))
             await asyncio.sleep(pause)
+            if self._stopping:
+                return
             child.restarts += 1
             await self._start(child)
 
@@ -295,8 +300,19 @@ class Supervisor:
                 self._unrecorded.told(found)
 
 
-async def _record(home: Home, clock: object, found: object) -> bool:
-    raise NotImplementedError
+async def _record(home: Home, clock: Clock, found: Unrecorded) -> bool:
+    """Make the one event durable; False where the writer could not take it now."""
+    body = {"from": found.from_us, "to": found.to_us, "count": found.count}
+    try:
+        client = await LedgerClient.connect(home.run / "writer.sock", home.node, "supervisor", clock)
+        try:
+            await client.append([Draft("exchange.unrecorded", body, actor="system:supervisor")])
+        finally:
+            await client.close()
+    except LedgerUnavailable:
+        return False
+    say(f"{found.count} refusals while the ledger writer was away are recorded")
+    return True
 
 
 def _signal(child: Child, number: signal.Signals) -> None:

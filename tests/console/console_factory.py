@@ -234,7 +234,7 @@ def changes_page() -> changes.ChangesPage:
 
 def change_page() -> changes.ChangePage:
     return changes.ChangePage(
-        "c_01jd4", "Change to route claims/summarize", "Proposed by dev-02 yesterday; waits for the approval of another person.", (m.Link("Changes", "/changes"), m.Link("change")),
+        "c_01jd4", digest("c"), "Change to route claims/summarize", "Proposed by dev-02 yesterday; waits for the approval of another person.", (m.Link("Changes", "/changes"), m.Link("change")),
         (changes.ChangeAction("approve", "Approve", "primary"), changes.ChangeAction("activate", "Activate", "", "Needs the approval of another person first.")), True,
         "models:\n  - gpt-4o\n  - gpt-4o-azure\npolicy: strict\nmode: enforce\nlabel: confidential\n", "Digest 9f2c 11aa 0b3d … 77e0; approvals name exactly this content", "models:\n  - gpt-4o\npolicy: default\nmode: warn\nlabel: confidential\n",
         (m.Fact("Kind", "route"), m.Fact("Record", "claims/summarize"), m.Fact("Author", "dev-02"), m.Fact("Reason", "second link for outages"), m.Fact("Emergency", "no")),

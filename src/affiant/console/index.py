@@ -226,15 +226,15 @@ class Index:
     def _run(self, index: int, event: Event) -> None:
         b = event.body
         self._db.execute(
-            f"INSERT OR REPLACE INTO run VALUES ({', '.join('?' * 17)})",
-            (index, event.ref, b["control"], event.at_us, b["control_version"], b.get("freeze", ""), b.get("sample", ""), b["from"], b["to"],
-             b["end_size"], b["result"], b["rows"], b["met"], b["deviations"], b["could_not_test"], b["unmatched"], b["items_root"]),
+            "INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (index, event.ref, b["control"], event.at_us, b["control_version"], b.get("freeze", ""), b.get("sample", ""), b["from"],
+             b["to"], b["end_size"], b["result"], b["rows"], b["met"], b["deviations"], b["could_not_test"], b["unmatched"], b["items_root"]),
         )  # fmt: skip
 
     def _freeze(self, index: int, event: Event) -> None:
         b = event.body
         self._db.execute(
-            f"INSERT OR REPLACE INTO freeze VALUES ({', '.join('?' * 11)})",
+            "INSERT OR REPLACE INTO freeze VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (index, event.ref, b["control"], b["population"], event.at_us, b["from"], b["to"], b["end_size"], b["rows"], b["root"],
              b["unmatched"]),
         )  # fmt: skip

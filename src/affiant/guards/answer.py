@@ -326,7 +326,8 @@ class StreamScanner:
             action = guard.action_for(type_)
             if action is Action.ALLOW:
                 continue
-            guard.count(action, type_, Hit(self._part, start, end, type_))
+            stops = guard.enforce and action in (Action.BLOCK, Action.HOLD)
+            guard.count(action, type_, Hit(self._part, start, start + 1 if stops else end, type_))  # where it ends is not looked at
             if not guard.enforce or action is Action.FLAG:
                 continue
             pieces.append(self._ready[cursor - base : start - base])

@@ -25,12 +25,12 @@ def safe(text: str, place: int) -> bool:
     before, after = fold_char(text[place - 1]), fold_char(text[place])
     if not before or not after:
         return False
-    if not before.isascii() or not after.isascii():
+    if not before[-1].isascii() or not after[0].isascii():
         return True
     if not after.isspace():
         return False
     if after != " " or before[-1] not in _JOINS_LEFT:
-        return not before.isspace()
+        return not before[-1].isspace()
     if place + 1 >= len(text):
         return False
     beyond = fold_char(text[place + 1])

@@ -77,7 +77,9 @@ class Database:
             row = connection.execute("SELECT version FROM schema_version").fetchone()
             version = 0 if row is None else int(row[0])
             if version > len(migrations):
-                raise BadInput(f"{self.path} has version {version}, this program knows {len(migrations)}.", "Use the newer version of Affiant.")
+                raise BadInput(
+                    f"{self.path} has version {version}, this program knows {len(migrations)}.", "Use the newer version of Affiant."
+                )
             if row is None:
                 connection.execute("INSERT INTO schema_version VALUES (0)")
             for script in migrations[version:]:

@@ -188,7 +188,9 @@ class LedgerClient:
                 raise BadInput(f"{draft.type} has the mark {mark}.", "Leave marks out.")
             if mark == CLOSES and draft.ref in self._lost:
                 self._lost.discard(draft.ref)
-                raise LedgerUnavailable(f"The exchange {draft.ref} was interrupted: its producer had ended.", "It is listed as interrupted.")
+                raise LedgerUnavailable(
+                    f"The exchange {draft.ref} was interrupted: its producer had ended.", "It is listed as interrupted."
+                )
         now = time.monotonic()
         wait_s = self._timeout_s if timeout_s is None else timeout_s
         if not self._ready and now - self._away_since > wait_s:
@@ -233,7 +235,7 @@ class LedgerClient:
             return
         self._closed = True
         deadline = time.monotonic() + self._timeout_s
-        while self._ready and (self._flight is not None or self._queue) and time.monotonic() < deadline:
+        while self._ready and (self._flight is not None or self._queue) and time.monotonic() < deadline:  # noqa: ASYNC110 - once in a life
             await asyncio.sleep(0.005)
         if self._ready:
             with contextlib.suppress(LedgerUnavailable):
@@ -262,6 +264,7 @@ class LedgerClient:
                 transport.write(pack_frame(("hello", self.producer, first)))
             self._wake.clear()
             await self._wake.wait()
+            await asyncio.sleep(RETRY_S)
 
     async def _watch(self) -> None:
         """Tell callers whose time is up; one timer for all of them."""
@@ -324,7 +327,7 @@ class LedgerClient:
                 self._give_up(LedgerFault(text, "Run `affiant ledger verify`; restart this process."))
             else:
                 self._seq = flight.first_seq
-            self._settle(flight.calls, error)
+            self._settle(self._without_room(flight.calls) if code == "no_room" else flight.calls, error)
             if self._seq == 0:
                 self._requeue_started()
             self._flush()
@@ -334,6 +337,15 @@ class LedgerClient:
                 future.set_exception(error)
         elif number == 0:
             self._give_up(LedgerFault(text, "Run `affiant ledger verify`; restart this process."))
+
+    def _without_room(self, calls: list[_Call]) -> list[_Call]:
+        """The calls to refuse: those that open exchanges; the rest of the batch is tried again without them."""
+        opens = [call for call in calls if any(MARKS.get(draft.type) == OPENS for draft in call.drafts)]
+        if not opens:
+            return calls
+        refused = set(map(id, opens))
+        self._queue.extendleft(call for call in reversed(calls) if id(call) not in refused)
+        return opens
 
     def _requeue_started(self) -> None:
         if not self._queue or self._queue[0].drafts[0].type != "producer.started":
@@ -405,8 +417,6 @@ class LedgerClient:
             if call.future.done():
                 queue.popleft()
                 continue
-            if self._differs(rows, call):
-                break
             queue.popleft()
             begin = len(rows)
             try:
@@ -429,11 +439,6 @@ class LedgerClient:
         frame = pack_frame(("append", self._number, rows))
         self._flight = _Flight(self._number, frame, first, calls)
         self._transport.write(frame)
-
-    @staticmethod
-    def _differs(rows: list[tuple[int, int, str, bytes]], call: _Call) -> bool:
-        """Openings and the rest travel apart only while the writer has no room; see `_Room`."""
-        return False
 
     def _acknowledged(self, first_index: int) -> None:
         flight, self._flight = self._flight, None

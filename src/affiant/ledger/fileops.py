@@ -9,20 +9,22 @@ import contextlib
 import ctypes
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 _KEEP_SIZE = 1
 NO_ROOM_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-def _libc_fallocate() -> ctypes._CFuncPtr | None:
+def _libc_fallocate() -> Callable[[int, int, int, int], int] | None:
     try:
         function = ctypes.CDLL(None, use_errno=True).fallocate
     except (OSError, AttributeError):
         return None
     function.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_longlong, ctypes.c_longlong)
     function.restype = ctypes.c_int
-    return function
+    return cast(Callable[[int, int, int, int], int], function)
 
 
 _fallocate = _libc_fallocate()

@@ -72,7 +72,8 @@ class Outbox:
             done = db.execute("SELECT COALESCE(MAX(id), 0) FROM outbox WHERE seq <= ?", (last_seq,)).fetchone()[0]
             if done:
                 db.execute("DELETE FROM outbox WHERE seq <= ?", (last_seq,))
-            rows, size = [], 0
+            rows: list[OutboxRow] = []
+            size = 0
             for raw in db.execute(
                 "SELECT id, seq, mark, ref, data FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", (last_seq, ROWS_AT_ONCE)
             ):

@@ -238,7 +238,7 @@ def _check_size(home: Home, size: int, head: SignedHead) -> None:
     published = read_durable(home.run)
     if published is not None and size < published:
         raise LedgerFault(
-            f"The segments end at entry {size}; {published} were acknowledged since the machine started: they were truncated or rolled back.",
+            f"The segments end at entry {size}; {published} were acknowledged since the machine started: they were truncated.",
             f"{_RESTORE} If going back is meant, remove run/durable and derived/.",
         )
 

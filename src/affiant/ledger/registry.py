@@ -94,7 +94,8 @@ _TYPES = (
     EventType("session.opened", "records", "A console sign-in. ref = session id.", {"person": "id", "how": "password or link"}),
     EventType("session.refused", "records", "A failed sign-in.", {"person?": "id", "why": "text"}),
     EventType("session.closed", "records", "A console sign-out or expiry. ref = session id.", {"person": "id"}),
-    EventType("access.denied", "records", "A console or API action refused. ref = action.", {"action": "name", "person?": "id", "why": "text"}),
+    EventType("access.denied", "records", "A console or API action refused. ref = action.", {"action": "name", "person?": "id",
+        "why": "text"}),
     EventType("key.created", "records", "A gateway key. ref = key id.", {
         "owner": "person id", "scope": "list of route or model ids", "expires?": "µs", "change?": "change id"},
         carried=True, ended_by=("key.revoked",)),
@@ -122,12 +123,14 @@ _TYPES = (
         "account": "label of the provider key", "day": "yyyymmdd", "requests": "count", "tokens?": "count",
         "held": "0/1: the gateway holds that key", "source": "hex sha256 of the imported file"}),
     EventType("model.approved", "records", "A model version may serve. ref = model id.", {
-        "provider": "id", "upstream": "name at the provider", "version": "text", "approved_by": "person id", "author": "person id", "change": "change id"},
+        "provider": "id", "upstream": "name at the provider", "version": "text", "approved_by": "person id", "author": "person id",
+        "change": "change id"},
         carried=True, ended_by=("model.withdrawn",)),
     EventType("model.registered", "records", "A model version is known but not approved. ref = model id.", {
         "provider": "id", "upstream": "name at the provider", "version": "text", "change": "change id"},
         carried=True, ended_by=("model.withdrawn",)),
-    EventType("model.withdrawn", "records", "A model version may no longer serve. ref = model id.", {"change?": "change id", "why": "text"}),
+    EventType("model.withdrawn", "records", "A model version may no longer serve. ref = model id.", {"change?": "change id",
+        "why": "text"}),
     EventType("route.set", "records", "A route. ref = route id.", {
         "models": "list of model id, in order", "policy": "policy id", "policy_digest": "hex", "mode": "watch, warn, enforce",
         "label": "classification", "tenant?": "only this tenant", "redacts": "list of PII types that its policy acts on",
@@ -138,7 +141,8 @@ _TYPES = (
         "digest": "hex", "guards": "list of {guard, action, how?}", "redacts": "list of PII types", "on_evidence_loss": "refuse or open",
         "change": "change id"}, carried=True),
     EventType("limit.set", "records", "A limit. ref = limit id.", {
-        "scope": "key:ID, tenant:ID, route:ID or all", "unit": "requests or tokens", "window_s": "seconds", "value": "count", "change": "change id"},
+        "scope": "key:ID, tenant:ID, route:ID or all", "unit": "requests or tokens", "window_s": "seconds", "value": "count",
+        "change": "change id"},
         carried=True, ended_by=("limit.removed",)),
     EventType("limit.removed", "records", "A limit is gone.", {"change": "change id"}),
     EventType("commitment.set", "records", "A promise to customers. ref = commitment id.", {
@@ -155,20 +159,24 @@ _TYPES = (
         "pledge": "hex sha256 of canonical JSON [nonce, request, key, due, expected]"}),
     EventType("probe.opened", "operations", "A pledge opened. ref = pledge id.", {
         "probe": "probe id", "nonce": "hex", "request": "hex sha256 of the request as sent", "key": "key id or empty",
-        "due": "µs", "expected": "decision code", "seen": "decision code", "exchange": "exchange id", "salt": "hex salt of that exchange's commit_received",
+        "due": "µs", "expected": "decision code", "seen": "decision code", "exchange": "exchange id",
+        "salt": "hex salt of that exchange's commit_received",
         "matched": "0/1: seen = expected"}),
     EventType("job.run", "operations", "A scheduled job ran. ref = job name.", {"due": "µs", "ok": "0/1", "note?": "text"}),
     # -- assurance
     EventType("population.frozen", "assurance", "A population, fixed. ref = freeze id.", {
-        "population": "name", "control": "control id it was frozen for", "query": "hex sha256 of the query text", "params": "list of {name, value}", "from": "µs", "to": "µs half-open", "end_size": "entries with a lower index",
+        "population": "name", "control": "control id it was frozen for", "query": "hex sha256 of the query text",
+        "params": "list of {name, value}", "from": "µs", "to": "µs half-open", "end_size": "entries with a lower index",
         "rows": "count", "root": "hex RFC 9162 root over 48-byte rows", "unmatched": "rows of the reconciliation", "unmatched_root": "hex",
         "principal": "who"}),
     EventType("sample.drawn", "assurance", "A sample of a frozen population. ref = sample id.", {
         "freeze": "freeze id", "seed": "text", "seed_kind": "management-chosen, auditor-chosen or witness", "method": "hmac-lowest-v1",
         "n": "rows drawn", "rows": "list of {idx, ord}"}),
     EventType("procedure.run", "assurance", "A control run. ref = run id.", {
-        "control": "control id", "control_version": "integer", "sha": "hex of the control's canonical bytes", "freeze?": "freeze id", "sample?": "sample id",
-        "from": "µs", "to": "µs", "end_size": "entries with a lower index", "result": "control result", "rows": "items", "met": "count", "deviations": "count",
+        "control": "control id", "control_version": "integer", "sha": "hex of the control's canonical bytes", "freeze?": "freeze id",
+        "sample?": "sample id",
+        "from": "µs", "to": "µs", "end_size": "entries with a lower index", "result": "control result", "rows": "items", "met": "count",
+        "deviations": "count",
         "could_not_test": "count", "unmatched": "count", "items_root": "hex RFC 9162 root over item lines"}),
     EventType("affidavit.built", "affidavit", "A package was made. ref = affidavit id.", {
         "from": "µs", "to": "µs", "manifest": "hex sha256 of the manifest", "start_size": "entry", "end_size": "entry", "by": "person id"}),

@@ -11,7 +11,7 @@ from affiant.kit.errors import LedgerFault
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.ledger.fileops import FileOps
-from affiant.ledger.segment import SyncFailed
+from affiant.ledger.segment import SyncError
 from affiant.ledger.server import WriterServer
 from affiant.ledger.writer import Writer, WriterOptions
 
@@ -50,5 +50,5 @@ async def _serve(writer: Writer, home: Home, ready: Callable[[], None] | None) -
         loop.add_signal_handler(number, server.stop)
     try:
         await server.run(home.run / "writer.sock", ready)
-    except SyncFailed as error:
+    except SyncError as error:
         raise LedgerFault(str(error), "The writer stopped; check the disk. Starting again reads back what the disk holds.") from error

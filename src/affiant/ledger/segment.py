@@ -27,7 +27,7 @@ AHEAD_BYTES = 4 * 1024 * 1024
 _HOLE = bytes(512)
 
 
-class SyncFailed(Exception):
+class SyncError(Exception):
     """The system could not put bytes on disk. The page cache is no longer to be trusted: the writer must stop."""
 
 
@@ -56,7 +56,7 @@ def segment_name(first: int) -> str:
 
 def segment_firsts(directory: Path) -> list[int]:
     """First indexes of the segments in a directory, ascending."""
-    return sorted(int(name[:-4]) for name in os.listdir(directory) if name.endswith(".seg") and name[:-4].isdigit())
+    return sorted(int(name[:-4]) for name in (path.name for path in directory.iterdir()) if name.endswith(".seg") and name[:-4].isdigit())
 
 
 def pack(batch: list[bytes]) -> bytes:
@@ -184,7 +184,7 @@ class SegmentWriter:
 
         Raises:
             NoRoom: nothing was written.
-            SyncFailed: unknown; stop and recover from the disk.
+            SyncError: unknown; stop and recover from the disk.
         """
         if self.offset >= self._limit:
             self._rotate(index)
@@ -199,14 +199,12 @@ class SegmentWriter:
         except OSError as error:
             self._undo()
             if error.errno in NO_ROOM_ERRORS:
-                raise NoRoom(
-                    f"The disk has no room for {len(data)} bytes of evidence.", f"Free space under {self.directory}."
-                ) from error
-            raise SyncFailed(f"Writing {segment_name(self.first)} failed: {error.strerror}") from error
+                raise NoRoom(f"The disk has no room for {len(data)} bytes of evidence.", f"Free space under {self.directory}.") from error
+            raise SyncError(f"Writing {segment_name(self.first)} failed: {error.strerror}") from error
         try:
             self._ops.datasync(self._fd)
         except OSError as error:
-            raise SyncFailed(f"Syncing {segment_name(self.first)} failed: {error.strerror}") from error
+            raise SyncError(f"Syncing {segment_name(self.first)} failed: {error.strerror}") from error
         self.offset += written
         self.reserve()
 
@@ -215,7 +213,7 @@ class SegmentWriter:
             self._ops.truncate(self._fd, self.offset)
             self._ops.datasync(self._fd)
         except OSError as error:
-            raise SyncFailed(f"Cutting {segment_name(self.first)} back failed: {error.strerror}") from error
+            raise SyncError(f"Cutting {segment_name(self.first)} back failed: {error.strerror}") from error
         self._reserved = self.offset
         self.reserve()
 
@@ -227,7 +225,7 @@ class SegmentWriter:
             if error.errno in NO_ROOM_ERRORS:
                 (self.directory / segment_name(index)).unlink(missing_ok=True)
                 return
-            raise SyncFailed(f"Beginning {segment_name(index)} failed: {error.strerror}") from error
+            raise SyncError(f"Beginning {segment_name(index)} failed: {error.strerror}") from error
         self._ops.truncate(self._fd, self.offset)
         os.close(self._fd)
         self._fd, self.first, self.offset = fresh._fd, fresh.first, 0

@@ -7,6 +7,7 @@ Heads are signed in a second thread. Leaves out: what is checked and written (`w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -14,12 +15,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from affiant.kit.errors import AffiantError, BadInput, NoRoom
 from affiant.ledger.checkpoints import SignedHead
 from affiant.ledger.wire import Frames, Message, pack_frame, reachable
-from affiant.ledger.writer import Batch, Refused, Writer
+from affiant.ledger.writer import Batch, RefusedError, Writer
 
 _log = logging.getLogger("affiant.ledger")
 MAX_UNSIGNED_BYTES = 256 * 1024 * 1024
@@ -57,8 +58,7 @@ class _Peer(asyncio.Protocol):
         self.producer = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
         self._server.peers.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -120,7 +120,7 @@ class WriterServer:
         """Serve until `stop`.
 
         Raises:
-            SyncFailed: bytes could not be put on disk; start again, which reads the disk.
+            SyncError: bytes could not be put on disk; start again, which reads the disk.
             LedgerFault: the home is not as this process left it.
         """
         loop = asyncio.get_running_loop()
@@ -129,8 +129,9 @@ class WriterServer:
                 writers = producer.name.split("/")[1] == "writer"
                 self._leaving[producer.name] = 0.0 if writers else time.monotonic() + self.writer.options.grace_s
                 self._endings[producer.name] = "restarted"
-        path.unlink(missing_ok=True)
         with reachable(path) as name:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
             listener = await loop.create_unix_server(lambda: _Peer(self), name, backlog=256)
             os.chmod(name, 0o600)
         ticker = loop.create_task(self._tick())
@@ -145,7 +146,8 @@ class WriterServer:
             await self._finish()
         finally:
             await self._close(listener, ticker)
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
 
     def stop(self) -> None:
         """Finish what was asked, end this writer's own producer, sign, and return from `run`."""
@@ -277,8 +279,8 @@ class WriterServer:
                 peer.send("ok", number, batch.first_index)
                 return
             if batch.opens and not room:
-                raise Refused("no_room", f"Free space is below the reserve of {self.writer.options.reserve_bytes} bytes.")
-        except Refused as error:
+                raise RefusedError("no_room", f"Free space is below the reserve of {self.writer.options.reserve_bytes} bytes.")
+        except RefusedError as error:
             peer.send("error", number, error.code, error.text)
             return
         taken.add(peer.producer)
@@ -424,4 +426,3 @@ class WriterServer:
             "room": int(writer.has_room()), "producers": len(writer.producers.live), "groups": self._groups,
             "producer": writer.name, "fault": fault,
         }  # fmt: skip
-

@@ -24,7 +24,7 @@ KEEP_SECONDS = 10.0
 def _wider(path: Path, width: int) -> list[Path]:
     """Partial files beside `path` that hold at least `width` items, narrowest first."""
     try:
-        names = os.listdir(path.with_name(path.name + ".p"))
+        names = [found.name for found in path.with_name(path.name + ".p").iterdir()]
     except OSError:
         return []
     widths = sorted(int(name) for name in names if name.isdigit() and int(name) >= width)

@@ -53,9 +53,7 @@ class Tree:
         if width:
             tree._bundle = read_bundle(root, size // TILE_WIDTH, width)
             if [leaf_hash(entry) for entry in tree._bundle] != tree._levels[0]:
-                raise LedgerFault(
-                    f"{root / bundle_path(size // TILE_WIDTH, width)} does not match its tile.", "Start the ledger again."
-                )
+                raise LedgerFault(f"{root / bundle_path(size // TILE_WIDTH, width)} does not match its tile.", "Start the ledger again.")
         return tree
 
     def add(self, entries: Sequence[bytes]) -> None:

@@ -32,7 +32,7 @@ from affiant.ledger.fileops import NO_ROOM_ERRORS, FileOps
 from affiant.ledger.outbox import Outbox, OutboxRow
 from affiant.ledger.producers import Producers
 from affiant.ledger.recovery import State, recover, save_state, state_key
-from affiant.ledger.segment import AHEAD_BYTES, SEGMENT_BYTES, Place, SegmentWriter, SyncFailed, pack, segment_firsts
+from affiant.ledger.segment import AHEAD_BYTES, SEGMENT_BYTES, Place, SegmentWriter, SyncError, pack, segment_firsts
 from affiant.ledger.tiles import TileWriter
 from affiant.ledger.tree import Tree
 from affiant.ledger.wire import MARKS, OPENS, read_head
@@ -61,7 +61,7 @@ class WriterOptions:
     outbox_s: float = 1.0
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A batch that is not taken: `code` is one of no_room, too_large, bad_seq, bad_entry, io; nothing was written."""
 
     def __init__(self, code: str, text: str) -> None:
@@ -100,9 +100,7 @@ class Work:
 class Writer:
     """See the module text. Make one with `Writer.create` (new home) or `Writer.open`."""
 
-    def __init__(
-        self, home: Home, keyring: Keyring, clock: Clock, options: WriterOptions, ops: FileOps, lock: int
-    ) -> None:
+    def __init__(self, home: Home, keyring: Keyring, clock: Clock, options: WriterOptions, ops: FileOps, lock: int) -> None:
         self.home = home
         self.options = options
         self.size = 0
@@ -128,9 +126,7 @@ class Writer:
     # -- opening and closing
 
     @classmethod
-    def create(
-        cls, home: Home, keyring: Keyring, clock: Clock, options: WriterOptions | None = None, ops: FileOps | None = None
-    ) -> Writer:
+    def create(cls, home: Home, keyring: Keyring, clock: Clock, options: WriterOptions | None = None, ops: FileOps | None = None) -> Writer:
         """Begin the ledger of a new home: its first entries and first signed head are on disk when this returns.
 
         Raises:
@@ -164,9 +160,7 @@ class Writer:
         return writer
 
     @classmethod
-    def open(
-        cls, home: Home, keyring: Keyring, clock: Clock, options: WriterOptions | None = None, ops: FileOps | None = None
-    ) -> Writer:
+    def open(cls, home: Home, keyring: Keyring, clock: Clock, options: WriterOptions | None = None, ops: FileOps | None = None) -> Writer:
         """Open the ledger of a home.
 
         Raises:
@@ -232,28 +226,28 @@ class Writer:
         """Check a batch [[seq, mark, ref, bytes], …]. One that is on disk already comes back with its `first_index`.
 
         Raises:
-            Refused: it cannot be taken as it is.
+            RefusedError: it cannot be taken as it is.
         """
         if not rows or not _PRODUCER.fullmatch(producer):
-            raise Refused("bad_entry", f"No entries, or {producer[:80]!r} is no producer's name.")
+            raise RefusedError("bad_entry", f"No entries, or {producer[:80]!r} is no producer's name.")
         if producer in self.producers.ended:
-            raise Refused("bad_seq", f"{producer} has ended.")
+            raise RefusedError("bad_seq", f"{producer} has ended.")
         datas: list[bytes] = []
         marks: list[tuple[int, str]] = []
         try:
             first = rows[0][0]
             for due, (seq, mark, ref, data) in enumerate(rows, first):
                 if len(data) > MAX_ENTRY_BYTES:
-                    raise Refused("too_large", f"Entry {seq} has {len(data)} bytes; {MAX_ENTRY_BYTES} are allowed.")
+                    raise RefusedError("too_large", f"Entry {seq} has {len(data)} bytes; {MAX_ENTRY_BYTES} are allowed.")
                 head = read_head(data)
                 if head.seq != seq or seq != due or head.producer != producer:
-                    raise Refused("bad_seq", f"Entry {seq} says {head.producer} {head.seq}; {due} was due.")
+                    raise RefusedError("bad_seq", f"Entry {seq} says {head.producer} {head.seq}; {due} was due.")
                 if mark != MARKS.get(head.type, 0) or (mark and ref != head.ref):
-                    raise Refused("bad_entry", f"Entry {seq} of type {head.type} has mark {mark} and ref {ref!r}.")
+                    raise RefusedError("bad_entry", f"Entry {seq} of type {head.type} has mark {mark} and ref {ref!r}.")
                 datas.append(data)
                 marks.append((mark, ref))
         except (TypeError, ValueError, msgspec.DecodeError) as error:
-            raise Refused("bad_entry", f"The batch is not [[seq, mark, ref, bytes], …]: {error}") from None
+            raise RefusedError("bad_entry", f"The batch is not [[seq, mark, ref, bytes], …]: {error}") from None
         batch = Batch(producer, first, datas, marks)
         known = self.producers.live.get(producer)
         last = known.last if known is not None else -1
@@ -261,7 +255,7 @@ class Writer:
             return batch
         index = known.index_of(first) if known is not None else None
         if first > last or index is None or first + len(rows) > last + 1:
-            raise Refused("bad_seq", f"{producer} sends {first}; {last + 1} is due.")
+            raise RefusedError("bad_seq", f"{producer} sends {first}; {last + 1} is due.")
         batch.first_index = index
         return batch
 
@@ -280,16 +274,14 @@ class Writer:
         return batch
 
     def started_draft(self) -> Draft:
-        return Draft(
-            "producer.started", {"role": "writer", "node": self.home.node, "software": __version__}, actor="system:ledger"
-        )
+        return Draft("producer.started", {"role": "writer", "node": self.home.node, "software": __version__}, actor="system:ledger")
 
     def write(self, batches: list[Batch]) -> None:
         """Put staged batches on disk, one after another, with one sync.
 
         Raises:
             NoRoom: nothing was written.
-            SyncFailed: unknown; stop the process.
+            SyncError: unknown; stop the process.
         """
         self._segment.append(b"".join(pack(batch.rows) for batch in batches), self.size)
 
@@ -363,8 +355,10 @@ class Writer:
         """
         try:
             return self.stage(self.outbox_name, [[row.seq, row.mark, row.ref, row.data] for row in rows])
-        except Refused as error:
-            raise LedgerFault(f"The outbox holds an event that cannot be taken: {error.text}", "Report this as a fault of Affiant.") from error
+        except RefusedError as error:
+            raise LedgerFault(
+                f"The outbox holds an event that cannot be taken: {error.text}", "Report this as a fault of Affiant."
+            ) from error
 
     def pump_outbox(self) -> int:
         """Move all committed outbox rows into the ledger now.
@@ -416,7 +410,7 @@ class Writer:
         except OSError as error:
             if error.errno in NO_ROOM_ERRORS:
                 raise NoRoom("The disk has no room for tiles and a checkpoint.", f"Free space under {self.home.root}.") from error
-            raise SyncFailed(f"Publishing a checkpoint failed: {error.strerror}") from error
+            raise SyncError(f"Publishing a checkpoint failed: {error.strerror}") from error
         return head
 
     def checkpoint(self, keep: bool = True) -> SignedHead:
@@ -438,4 +432,3 @@ def _take_lock(home: Home) -> int:
         os.close(fd)
         raise Conflict(f"Another writer holds {home.root}.", "Stop it first.") from None
     return fd
-

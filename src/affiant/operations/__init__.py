@@ -4,10 +4,11 @@ It never looks inside the gateway: probes travel as ordinary traffic, and everyt
 """
 
 from affiant.operations.operations import EXPIRY_NOTICE_DAYS, PROBE_MINUTES, Context, Operations
-from affiant.operations.probe_key import ProbeKey, load_probe_key, save_probe_key
+from affiant.operations.probe_key import ProbeKey, find_probe_key, save_probe_key
 from affiant.operations.schedule import Every, Schedule
 from affiant.operations.scheduler import Job, Outcome, Scheduler
 from affiant.operations.service import Observation, ServiceMeter
+from affiant.operations.wiring import open_operations
 
 __all__ = [
     "EXPIRY_NOTICE_DAYS",
@@ -22,6 +23,7 @@ __all__ = [
     "Schedule",
     "Scheduler",
     "ServiceMeter",
-    "load_probe_key",
+    "find_probe_key",
+    "open_operations",
     "save_probe_key",
 ]

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from affiant.kit.clock import CLOCK_ENV, Clock
+from affiant.kit.errors import AffiantError, NotFound
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.ledger import Draft, Event
-from affiant.operations.probe_key import load_probe_key
+from affiant.operations.probe_key import ProbeKey, find_probe_key, save_probe_key
 from affiant.operations.probe_plans import INJECTION, PII, UNAPPROVED, UNAUTHENTICATED
 from affiant.operations.probes import Ports, run_probe
 from affiant.operations.schedule import DAY_US, Every, Schedule, iso, month_of
@@ -44,6 +46,8 @@ class Context:
         exchange_event: the `exchange.opened` or `exchange.refused` of an exchange id, None if there is none.
         anchor: signs a checkpoint, has the witnesses cosign it, writes `anchor.cosigned` or `anchor.missed`; says what it did.
         open_period: writes `period.opened` and its `state.carried` for (name, first instant in µs); says what it did.
+        create_key: makes a gateway key for (owner, tenant) with the scope `*`; gives (key id, secret). For probes.
+        ensure_tenant_keys: makes the missing tenant-month keys of this month and the next.
     """
 
     home: Home
@@ -56,6 +60,8 @@ class Context:
     exchange_event: Callable[[str], Awaitable[Event | None]]
     anchor: Callable[[], Awaitable[str]]
     open_period: Callable[[str, int], Awaitable[str]]
+    create_key: Callable[[str, str], Awaitable[tuple[str, str]]]
+    ensure_tenant_keys: Callable[[], Awaitable[object]]
 
 
 class Operations:
@@ -67,6 +73,8 @@ class Operations:
         self._meter = ServiceMeter(context.home.node, derived / "service.json", injected=CLOCK_ENV in os.environ)
         self._scheduler = Scheduler(self._jobs(), derived / "jobs.json", context.clock.now_us())
         self._unwritten: list[Draft] = []
+        self._key_epoch = -1
+        self._probe_key: ProbeKey | None = None
         self._turn = asyncio.Lock()
 
     async def tick(self) -> list[Outcome]:
@@ -76,6 +84,7 @@ class Operations:
             LedgerUnavailable: outcomes could not be written; they are kept and written with the next tick.
         """
         self._meter.observe(Observation(self._context.clock.now_us(), time.monotonic_ns(), self._context.ready()))
+        await self._prepare_probe_key()
         outcomes = await self.run_due()
         self._meter.save()
         return outcomes
@@ -122,8 +131,7 @@ class Operations:
     def _probe(self, name: str) -> Callable[[int], Awaitable[str]]:
         context = self._context
         ports = Ports(
-            context.gateway_url, context.append, context.snapshot, lambda: load_probe_key(context.home, context.keyring),
-            context.exchange_event, context.clock,
+            context.gateway_url, context.append, context.snapshot, self._key, context.exchange_event, context.clock,
         )  # fmt: skip
 
         async def run(due_us: int) -> str:
@@ -131,7 +139,35 @@ class Operations:
 
         return run
 
+    async def _prepare_probe_key(self) -> None:
+        """Have a key to probe with long before a probe is due: its owner and tenant are those that most live keys have."""
+        snapshot = self._context.snapshot()
+        if snapshot.epoch == self._key_epoch:
+            return
+        self._key_epoch = snapshot.epoch
+        try:
+            await self._choose_probe_key(snapshot)
+        except AffiantError as error:
+            self._unwritten.append(Outcome("probe.key", self._context.clock.now_us(), False, str(error)).draft())
+
+    async def _choose_probe_key(self, snapshot: Snapshot) -> None:
+        home, keyring = self._context.home, self._context.keyring
+        if self._probe_key is None:
+            self._probe_key = find_probe_key(home, keyring)
+        live = {key.id: key for key in snapshot.keys if not key.revoked}
+        if not live or (self._probe_key is not None and self._probe_key.key_id in live):
+            return
+        owner, tenant = Counter((key.owner, key.tenant) for key in live.values()).most_common(1)[0][0]
+        self._probe_key = ProbeKey(*await self._context.create_key(owner, tenant))
+        save_probe_key(home, keyring, self._probe_key)
+
+    def _key(self) -> ProbeKey:
+        if self._probe_key is None:
+            raise NotFound("There is no key to probe with.", "Create a first gateway key; one for probes follows by itself.")
+        return self._probe_key
+
     async def _keys(self, due_us: int) -> str:
+        await self._context.ensure_tenant_keys()
         until = due_us + EXPIRY_NOTICE_DAYS * DAY_US
         soon = [key for key in self._context.snapshot().keys if not key.revoked and due_us < key.expires_us <= until]
         if not soon:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affiant.kit.crypto import seal, unseal
-from affiant.kit.errors import BadInput, NotFound
+from affiant.kit.errors import BadInput
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 
@@ -47,18 +47,17 @@ def save_probe_key(home: Home, keyring: Keyring, key: ProbeKey) -> None:
     os.replace(temporary, _path(home))
 
 
-def load_probe_key(home: Home, keyring: Keyring) -> ProbeKey:
-    """Open the key for probes.
+def find_probe_key(home: Home, keyring: Keyring) -> ProbeKey | None:
+    """The key for probes, None if none was made yet.
 
     Raises:
-        NotFound: none was set.
         BadInput: the file was altered or belongs to another home.
     """
     try:
         blob = json.loads(_path(home).read_bytes())
         key_id, secret = json.loads(unseal(keyring.master, bytes.fromhex(blob["sealed"]), _context(home)))
     except FileNotFoundError:
-        raise NotFound("No key for probes is set.", "Create one with `affiant key create --probes --owner PERSON`.") from None
+        return None
     except (KeyError, ValueError, TypeError) as error:
-        raise BadInput(f"{_path(home)} cannot be read: {error}.", "Create a new key for probes.") from None
+        raise BadInput(f"{_path(home)} cannot be read: {error}.", "Remove the file; another key for probes is made.") from None
     return ProbeKey(key_id, secret)

@@ -73,7 +73,7 @@ def _key_of(snapshot: Snapshot, key: ProbeKey) -> KeySnap:
     for known in snapshot.keys:
         if known.id == key.key_id and not known.revoked:
             return known
-    raise NotFound(f"The key for probes, {key.key_id}, is not in force.", "Create a new one with `affiant key create --probes`.")
+    raise NotFound(f"The key for probes, {key.key_id}, is not in force.", "Another one is made with the next look at the records.")
 
 
 def _routes(snapshot: Snapshot, key: KeySnap) -> list[RouteSnap]:
@@ -106,9 +106,8 @@ def _enforced_route(snapshot: Snapshot, key: KeySnap, guard: str, actions: tuple
 def plan_unauthenticated(snapshot: Snapshot, key: ProbeKey, rng: Random) -> Plan:
     """A call without a key, or with one that was never given out."""
     route = rng.choice(_routes(snapshot, _key_of(snapshot, key)) or list(snapshot.routes))
-    invented = key.secret[:4] + "".join(
-        rng.choice("ABCDEFGHJKMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789-_") for _ in range(len(key.secret) - 4)
-    )
+    shown = len(key.secret) // 7  # the prefix that every key has
+    invented = key.secret[:shown] + "".join(rng.choice(_KEY_CHARS) for _ in range(len(key.secret) - shown))
     secret = rng.choice(("", invented))
     expected = "key_missing" if not secret else "key_unknown"
     return Plan(UNAUTHENTICATED, _body(rng, route.id, texts.question(rng)), _headers(rng, secret), "", expected)
@@ -134,7 +133,7 @@ def plan_unapproved(snapshot: Snapshot, key: ProbeKey, rng: Random) -> Plan:
     scope = _key_of(snapshot, key).scope
     waiting = [model.id for model in snapshot.models if not model.approved and ("*" in scope or model.id in scope)]
     model = rng.choice(waiting) if waiting else rng.choice(("gpt-4o-2024-05-13", "mistral-large-2407", "claude-3-opus-20240229"))
-    expected = "model_not_approved" if waiting else "model_unknown"
+    expected = "model_not_approved" if waiting else "model_not_found"
     return Plan(UNAPPROVED, _body(rng, model, texts.question(rng)), _headers(rng, key.secret), key.key_id, expected)
 
 

@@ -28,11 +28,11 @@ from affiant.operations.probe_key import ProbeKey
 from affiant.operations.probe_plans import ALLOWED, PII, PII_REDACTED, PLANNERS, Plan
 from affiant.operations.schedule import month_of
 from affiant.operations.wire import Reply, Wire
-from affiant.proof import canonical
+from affiant.proof.pledges import WINDOW_US, pledge_digest
+from affiant.records.model import NO_TENANT
 from affiant.records.snapshot import Snapshot
 
 ACTOR = "system:operations"
-_WITHIN_US = 300_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Pledge:
 
     def digest(self) -> str:
         """Hex SHA-256 of the canonical JSON of [nonce, request, key, due, expected]."""
-        return hashlib.sha256(canonical.dumps([self.nonce, self.request, self.plan.key, self.due_us, self.plan.expected])).hexdigest()
+        return pledge_digest(self.nonce, self.request, self.plan.key, self.due_us, self.plan.expected)
 
     def draft(self) -> Draft:
         return Draft("probe.pledged", {"pledge": self.digest()}, ref=self.id, actor=ACTOR)
@@ -100,7 +100,7 @@ async def run_probe(ports: Ports, probe: str, due_us: int) -> str:
     if event is None:
         raise CouldNotLook(f"The probe {probe} got an answer without evidence ({reply.status}).", "See the gateway's own state.")
     seen = seen_code(plan, reply, event)
-    if ports.clock.now_us() - started_us > _WITHIN_US:
+    if ports.clock.now_us() - started_us > WINDOW_US:
         raise CouldNotLook(f"The probe {probe} took longer than five minutes.", "Its pledge stays unopened; see the gateway's timings.")
     await ports.append([_opened(ports, pledge, exchange, event, seen)])
     return f"expected {plan.expected}, saw {seen}"
@@ -134,10 +134,8 @@ def _opened(ports: Ports, pledge: Pledge, exchange: str, event: Event, seen: str
 
 
 def _tenant_key(snapshot: Snapshot, event: Event) -> bytes:
-    month = month_of(event.at_us)
+    month, tenant = month_of(event.at_us), event.tenant or NO_TENANT
     for known in snapshot.tenant_keys:
-        if known.tenant == event.tenant and known.month == month:
+        if known.tenant == tenant and known.month == month:
             return known.key
-    raise CouldNotLook(
-        f"The key of tenant {event.tenant or '(none)'} for {month} is not at hand.", "A destroyed key closes its commitments for ever."
-    )
+    raise CouldNotLook(f"The key of tenant {tenant} for {month} is not at hand.", "A destroyed key closes its commitments for ever.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from dataclasses import dataclass
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Tuple, Union
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Tuple
 
 from .errors import Malformed
 
@@ -34,7 +34,6 @@ _TOKEN = re.compile(
     r"(?P<space>[ \t\r\n]+)|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>[0-9]+(?![0-9A-Za-z_.]))|(?P<param>:[a-z][a-z0-9_]*)"
     r"|(?P<string>'[^'\x00-\x1f]*')|(?P<mark><>|!=|<=|>=|[=<>+\-*(),.])"
 )
-Value = Union[int, str]
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def run(
     params: Mapping[str, int],
     tables: Iterable[str],
     max_steps: int = 4_000_000_000,
-) -> "Tuple[List[str], List[Tuple[Value, ...]]]":
+) -> "Tuple[List[str], List[Tuple[Any, ...]]]":
     """Run a checked query behind both fences: column names and rows of integers and text.
 
     Args:

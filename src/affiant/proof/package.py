@@ -88,7 +88,8 @@ class Package:
             limit: most bytes that it may have; by default the size that the archive declares.
 
         Raises:
-            Malformed: there is none, it is damaged, or it is larger.
+            Malformed: there is none, or it is larger.
+            Lie: its bytes do not agree with the archive's own checksum.
         """
         info = self._infos.get(name)
         if info is None:
@@ -107,7 +108,7 @@ class Package:
                         raise Malformed(f"{name} has more bytes than it declares.")
                     yield data
         except _ZIP_ERRORS as error:
-            raise Malformed(f"{name} is damaged in the archive: {error}.") from None
+            raise Lie(f"{name} was changed in the archive: {error}.") from None
         if left and limit is None:
             raise Malformed(f"{name} has fewer bytes than it declares.")
 

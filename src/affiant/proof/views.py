@@ -91,6 +91,10 @@ class Views:
         wanted = set(names)
         return Views(view for name, view in self.by_name.items() if name in wanted)
 
+    def by_name_and_computed(self) -> List[str]:
+        """Names of all tables that a query may read, `pop` apart."""
+        return [*self.by_name, *COMPUTED]
+
     def rows(self, idx: int, envelope: Envelope) -> Iterator[Tuple[str, Row]]:
         """(view name, row) for each row that one entry gives.
 

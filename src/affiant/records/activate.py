@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from affiant.kit.errors import Conflict
-from affiant.ledger.envelope import Draft
+from affiant.ledger import Draft
 from affiant.records import people
 from affiant.records.changes import open_change
 from affiant.records.content import canonical, digest_of, redacted_types
@@ -68,7 +68,7 @@ def _check_references(unit: Unit, change: Change) -> None:
         if users:
             raise Conflict(f"The {change.kind} `{change.target}` is in use by {', '.join(users[:5])}.", "Change those first.")
         return
-    faults = reference_faults(change.kind, change.content, state, {key.id for key in unit.store.keys()})
+    faults = reference_faults(change.kind, change.content, state, {key.id for key in unit.store.all_keys()})
     if faults:
         text = " ".join(f"{name}: {text}" for name, text in faults)
         raise Conflict(f"The change {change.id} names what is not in force. {text}", "Activate those records first.")

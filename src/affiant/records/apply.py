@@ -20,6 +20,7 @@ from affiant.records.references import State, reference_faults, scope_faults
 from affiant.records.unit import Unit
 
 BOOTSTRAPPED = "bootstrapped"
+_AFTER_KEYS = ("limit", "commitment")
 May = Callable[[str], bool]
 
 
@@ -28,7 +29,7 @@ class Apply:
 
     Args:
         unit: the open transaction.
-        document: the file, without faults of its own.
+        document: the file; it may have faults of its own, which are in `faults`: then only `check` may be called.
         author: person id, or the local credential.
         may: whether the author may do an action; not asked in the bootstrap, whose author has nobody above.
         built_in: policies to put into force first in the bootstrap.
@@ -54,7 +55,7 @@ class Apply:
         known = people | coming
         if self.author != LOCAL and self.author not in (known if self.bootstrap else people):
             self.faults.add("author", f"`{self.author}` is no person" + (" in this first file." if self.bootstrap else "."))
-        key_ids = {key.id for key in self.unit.store.keys()} | {key.id for key in self.key_items}
+        key_ids = {key.id for key in self.unit.store.all_keys()} | {key.id for key in self.key_items}
         for item in self.items:
             for field, text in reference_faults(item.kind, item.content, self.then, key_ids):
                 self.faults.add(f"{item.path}.{field}", text)
@@ -81,7 +82,7 @@ class Apply:
             if (found.owner, found.tenant, found.scope) != (key.owner, key.tenant, key.scope):
                 self.faults.add(key.path, f"the key `{key.id}` exists with another owner, tenant or models; make one with another id.")
             return
-        if key.owner not in known:
+        if key.owner and key.owner not in known:
             self.faults.add(f"{key.path}.owner", f"`{key.owner}` is no known person.")
         for number, text in scope_faults(key.scope, self.then):
             self.faults.add(f"{key.path}.models[{number}]", text)
@@ -96,8 +97,10 @@ class Apply:
         return "update" if before else "create"
 
     def plan(self) -> list[Planned]:
-        """What would be done, in order."""
-        return [*(self._plan_item(item) for item in self.items), *(self._plan_key(key) for key in self.key_items)]
+        """What would be done, in order: keys stand after routes, which they name, and before limits, which name them."""
+        first = [self._plan_item(item) for item in self.items if item.kind not in _AFTER_KEYS]
+        last = [self._plan_item(item) for item in self.items if item.kind in _AFTER_KEYS]
+        return [*first, *(self._plan_key(key) for key in self.key_items), *last]
 
     def _plan_item(self, item: Item) -> Planned:
         now = self.now.get((item.kind, item.id))
@@ -114,7 +117,7 @@ class Apply:
             return Planned("key", key.id, "unchanged", note="" if found.state == "live" else found.state)
         owner = self.unit.store.person(key.owner)
         if not self.bootstrap and (owner is None or not owner.active):
-            return Planned("key", key.id, "waits", note=f"its owner {key.owner} is not in force yet; apply again once the change is activated")
+            return Planned("key", key.id, "waits", note=f"its owner {key.owner} is not in force yet; apply again then")
         return Planned("key", key.id, "create")
 
     def forbidden(self, planned: list[Planned]) -> list[str]:
@@ -155,4 +158,3 @@ class Apply:
 
     def _make_key(self, key: KeyItem) -> NewKey:
         return keys.create(self.unit, key.owner, key.tenant, key.scope, 0, self.author, key.id)
-

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from affiant.kit.errors import BadInput, Conflict, Forbidden, NotFound
-from affiant.ledger.envelope import Draft
+from affiant.ledger import Draft
 from affiant.records.content import canonical, digest_of, governed_kinds, limit_id, read_content
 from affiant.records.faults import Faults
 from affiant.records.fields import id_fault

@@ -45,7 +45,7 @@ def digest_of(content: Content | None) -> str:
 
 def _person(fields: Fields, resolve: Resolve) -> Content:
     roles = fields.texts("roles", allowed=ROLES)
-    if not roles and not fields.faults.items:
+    if fields.raw.get("roles") == []:
         fields.fault("roles", "must name at least one role; somebody who leaves is taken out with `leave`.")
     return {"roles": sorted(roles)}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from affiant.kit.crypto import new_secret, secret_hash
 from affiant.kit.errors import Conflict, NotFound
-from affiant.ledger.envelope import Draft
+from affiant.ledger import Draft
 from affiant.records.model import Key, NewKey
 from affiant.records.tenants import ensure_keys
 from affiant.records.unit import Unit, actor_of

@@ -62,7 +62,11 @@ def url_fault(url: str, network: str, resolve: Resolve) -> str:
     try:
         addresses = resolve(host, port or (443 if parts.scheme == "https" else 80))
     except (OSError, UnicodeError):
-        return "" if network == "private" else f"host {host} does not resolve, so it cannot be shown to be public; check the name or the resolver."
+        return (
+            ""
+            if network == "private"
+            else f"host {host} does not resolve, so it cannot be shown to be public; check the name or the resolver."
+        )
     for address in addresses:
         if str(_plain(address)) in _METADATA or _plain(address).is_link_local:
             return f"host {host} is {address}, an address of the machine's own platform; it can never be a provider."

@@ -10,7 +10,7 @@ import hashlib
 
 from affiant.kit.crypto import new_secret, secret_hash
 from affiant.kit.errors import BadInput, Conflict, Forbidden, NotFound
-from affiant.ledger.envelope import Draft
+from affiant.ledger import Draft
 from affiant.records import keys
 from affiant.records.model import Person, Session, SignIn
 from affiant.records.unit import Unit, actor_of
@@ -39,7 +39,7 @@ def take_out(unit: Unit, person: str, change: str, actor: str) -> None:
     unit.emit(Draft("person.left", {"change": change}, ref=person, actor=actor))
     for row in unit.store.sessions_of(person):
         close_session(unit, row["id"], person, actor)
-    for key in unit.store.keys(owner=person):
+    for key in unit.store.all_keys(owner=person):
         if key.state == "live":
             keys.ask_revoke(unit, key.id, "its owner left", actor)
 

@@ -49,6 +49,7 @@ def built_in_policies() -> dict[str, Content]:
 def policy_snap(policy: str, content: Content) -> PolicySnap:
     """A policy as workers see it."""
     rules = tuple(
-        RuleSnap(guard, rule["action"], rule["how"], rule["threshold_ppm"], rule["types"]) for guard, rule in sorted(content["guards"].items())
+        RuleSnap(guard, rule["action"], rule["how"], rule["threshold_ppm"], rule["types"])
+        for guard, rule in sorted(content["guards"].items())
     )
     return PolicySnap(policy, digest_of(content), rules, content["on_evidence_loss"])

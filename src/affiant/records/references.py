@@ -10,26 +10,26 @@ State = dict[tuple[str, str], Content]
 
 
 def reference_faults(kind: str, content: Content, state: State, keys: Collection[str]) -> list[tuple[str, str]]:
-    """Names in one record that lead nowhere, as (field, text).
+    """Names in one record that lead nowhere, as (field, text). Empty names are faults of the content, not of references.
 
     Args:
         state: content of every governed record that will be in force.
         keys: ids of keys that will exist.
     """
     found: list[tuple[str, str]] = []
-    if kind == "model" and ("provider", content["provider"]) not in state:
+    if kind == "model" and content["provider"] and ("provider", content["provider"]) not in state:
         found.append(("provider", f"`{content['provider']}` is not a known provider."))
     elif kind == "route":
         for number, model in enumerate(content["models"]):
             if ("model", model) not in state:
                 found.append((f"models[{number}]", f"`{model}` is not a known model."))
-        if ("policy", content["policy"]) not in state:
+        if content["policy"] and ("policy", content["policy"]) not in state:
             found.append(("policy", f"`{content['policy']}` is not a known policy."))
     elif kind == "limit":
         scope, _, subject = content["scope"].partition(":")
-        if scope == "key" and subject not in keys:
+        if scope == "key" and subject and subject not in keys:
             found.append(("scope", f"`{subject}` is not a known key."))
-        if scope == "route" and ("route", subject) not in state and ("model", subject) not in state:
+        if scope == "route" and subject and ("route", subject) not in state and ("model", subject) not in state:
             found.append(("scope", f"`{subject}` is not a known route or model."))
     return found
 

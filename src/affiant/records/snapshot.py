@@ -44,7 +44,10 @@ class ModelSnap(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RouteSnap(msgspec.Struct, frozen=True, array_like=True):
-    """A route: the chain of models tried in order. A model without a route has an implicit one of its own id (policy `default`, mode enforce, label `internal`)."""
+    """A route: the chain of models tried in order.
+
+    A model without a route has an implicit one of its own id (policy `default`, mode enforce, label `internal`).
+    """
 
     id: str
     models: tuple[str, ...]

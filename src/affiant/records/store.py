@@ -105,7 +105,8 @@ class Store:
 
     def session_by_token(self, token_hash: str) -> sqlite3.Row | None:
         return self._one(
-            "SELECT s.*, p.roles AS roles FROM sessions s JOIN people p ON p.id = s.person AND p.active = 1 WHERE token_hash = ?", token_hash
+            "SELECT s.*, p.roles AS roles FROM sessions s JOIN people p ON p.id = s.person AND p.active = 1 WHERE token_hash = ?",
+            token_hash,
         )
 
     def sessions_of(self, person: str) -> list[sqlite3.Row]:
@@ -138,7 +139,7 @@ class Store:
 
     # -- keys
 
-    def keys(self, owner: str = "") -> list[Key]:
+    def all_keys(self, owner: str = "") -> list[Key]:
         if owner:
             return [_key(row) for row in self._all("SELECT * FROM keys WHERE owner = ? ORDER BY created_us, id", owner)]
         return [_key(row) for row in self._all("SELECT * FROM keys ORDER BY created_us, id")]
@@ -204,8 +205,8 @@ class Store:
 
     def put_change(self, change: Change, content: str) -> None:
         self._do(
-            "INSERT INTO changes (id, kind, target, content, digest, before, author, emergency, bootstrap, reason, state, awaits, proposed_us) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO changes (id, kind, target, content, digest, before, author, emergency, bootstrap, reason, state, awaits, "
+            "proposed_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             change.id, change.kind, change.target, content, change.digest, change.before, change.author, int(change.emergency),
             int(change.bootstrap), change.reason, change.state, change.awaits, change.proposed_us,
         )  # fmt: skip

@@ -15,7 +15,7 @@ from affiant.kit.clock import Clock
 from affiant.kit.db import Database
 from affiant.kit.errors import Forbidden, NotFound
 from affiant.kit.ids import new_id
-from affiant.ledger.envelope import Draft, encode
+from affiant.ledger import Draft, encode
 from affiant.records import roles
 from affiant.records.model import LOCAL
 from affiant.records.schema import MIGRATIONS

@@ -15,7 +15,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from affiant.ledger.envelope import Draft
+from affiant.ledger import Draft
 from affiant.records.faults import Faults
 from affiant.records.fields import as_count, id_fault
 from affiant.records.model import UsageResult
@@ -178,7 +178,7 @@ def import_usage(unit: Unit, file: UsageFile, by: str, faults: Faults) -> UsageR
             continue
         unit.store.put_usage_row(row.provider, row.account, row.day, row.requests, row.tokens, row.held, file.sha)
         body: dict[str, Any] = {
-            "account": row.account, "day": str(row.day), "requests": row.requests, "held": row.held, "source": file.sha,
+            "account": row.account, "day": row.day, "requests": row.requests, "held": row.held, "source": file.sha,
         }  # fmt: skip
         if row.tokens:
             body["tokens"] = row.tokens

@@ -16,6 +16,8 @@ MAX_SPAN = 320  # longest span in folded characters: an e-mail address of 64 + 1
 
 Span = tuple[int, int, str]
 
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")  # of ASCII: beyond it every place may be a cut
+_ALNUM = _LETTERS | frozenset("0123456789")
 _LOCAL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~.-")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62})(?:\.[a-z0-9-]{1,63}){1,7}")
 _CLUSTER = re.compile(r"\d(?:(?: ?[.\-/()]{1,2} ?| )?\d){6,}")
@@ -92,7 +94,7 @@ def _numbers(text: str, cluster: re.Match[str], spans: list[Span]) -> None:
     _cards(text, groups, used, spans)
     _ssns(text, groups, used, spans)
     before = text[cluster.start() - 1] if cluster.start() else " "
-    if not before.isalpha() or not before.isascii():
+    if before not in _LETTERS:
         _phones(text, groups, used, spans)
 
 
@@ -160,9 +162,9 @@ def _inside_word(text: str, start: int, end: int) -> bool:
     """Whether letters touch both sides, as in a hexadecimal string, or it is the fraction of a decimal number."""
     before = text[start - 1] if start else " "
     after = text[end] if end < len(text) else " "
-    if before == "." and start > 1 and text[start - 2].isdigit() and not after.isalpha():
+    if before == "." and start > 1 and text[start - 2].isdigit() and after not in _LETTERS:
         return True
-    return before.isalpha() and after.isalpha()
+    return before in _LETTERS and after in _LETTERS
 
 
 # -- social security numbers
@@ -198,11 +200,11 @@ def _glued(text: str, start: int, end: int) -> bool:
     """Whether more of the same number stands directly before or after, as in a part number."""
     before = text[max(0, start - 2) : start]
     after = text[end : end + 2]
-    if before[-1:] in ("-", ".") and before[:1].isalnum():
+    if before[-1:] in ("-", ".") and before[:1] in _ALNUM:
         return True
-    if before[-1:].isalpha() or before[-1:] == "_" or after[:1].isalpha():
+    if before[-1:] in _LETTERS or before[-1:] == "_" or after[:1] in _LETTERS:
         return True
-    return after[:1] == "-" and after[1:].isalnum()
+    return after[:1] == "-" and after[1:] in _ALNUM
 
 
 # -- telephone numbers
@@ -233,7 +235,7 @@ def _phone_at(text: str, groups: list[tuple[int, int]]) -> int:
     start = groups[0][0]
     before = text[start - 1] if start else " "
     plus = before == "+" or (before == "(" and start > 1 and text[start - 2] == "+")
-    if not plus and (before.isalnum() or before in "_$€£#=.-/\\"):
+    if not plus and (before in _ALNUM or before in "_$€£#=.-/\\"):
         return 0
     sizes: list[int] = []
     total = 0
@@ -261,7 +263,7 @@ def _follows_badly(text: str, end: int) -> bool:
     after = text[end : end + 2]
     if after[:1] == "x" and after[1:].isdigit():  # an extension
         return False
-    return after[:1].isalpha() or after[:1] in ("_", "%") or (after[:1] in (".", ",", ":") and after[1:].isdigit())
+    return after[:1] in _LETTERS or after[:1] in ("_", "%") or (after[:1] in (".", ",", ":") and after[1:].isdigit())
 
 
 def _prefix(sizes: list[int], least: int, most: int) -> int:

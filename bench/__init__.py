@@ -1,0 +1,1 @@
+"""Benchmarks. They print ratios from one run and are never timed tests: `make bench` or `python -m bench`."""

@@ -1,0 +1,7 @@
+"""`python -m affiant`: the command line."""
+
+import sys
+
+from affiant.app import main
+
+sys.exit(main())

@@ -1,0 +1,64 @@
+"""A plain HTTP server over `HOME/ledger/`, for outside readers of the log. Leaves out: everything but GET and HEAD of those files."""
+
+from __future__ import annotations
+
+import http.server
+import re
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from affiant.cli.shared import out, say
+from affiant.kit.errors import Conflict
+from affiant.kit.home import Home
+
+_TILE = re.compile(r"/tile/(?:[0-9]|[1-5][0-9]|6[0-3]|entries)/(?:x[0-9]{3}/)*[0-9]{3}(?:\.p/[0-9]{1,3})?")
+
+
+class _Tiles(http.server.SimpleHTTPRequestHandler):
+    """Serves the checkpoint and tiles, nothing else that may lie in the folder."""
+
+    protocol_version = "HTTP/1.1"
+    _status = 0
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        self._status = int(code)
+        super().send_response(code, message)
+
+    def send_head(self) -> Any:
+        if self.path != "/checkpoint" and not _TILE.fullmatch(self.path):
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        return super().send_head()
+
+    def guess_type(self, path: Any) -> str:
+        return "text/plain; charset=utf-8" if self.path == "/checkpoint" else "application/octet-stream"
+
+    def end_headers(self) -> None:
+        fixed = self._status == HTTPStatus.OK and self.path != "/checkpoint"
+        self.send_header("cache-control", "public, max-age=31536000, immutable" if fixed else "no-cache")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return  # a public file server; who reads is not recorded
+
+
+def serve_tiles(home: Home, host: str, port: int) -> None:
+    """Serve until Ctrl-C; prints one JSON line with the URL.
+
+    Raises:
+        Conflict: the address cannot be listened on.
+    """
+    try:
+        server = http.server.ThreadingHTTPServer((host, port), partial(_Tiles, directory=str(home.ledger)))
+    except OSError as error:
+        raise Conflict(f"Cannot listen on {host}:{port}: {error.strerror}.", "Give another --port (0: any free one).") from error
+    with server:
+        name, number = server.server_address[:2]
+        url = f"http://{name if isinstance(name, str) else name.decode()}:{number}"
+        out({"ready": True, "url": url})
+        say(f"Serving {home.ledger} on {url} · Ctrl-C stops")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("stopped.")

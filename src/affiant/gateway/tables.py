@@ -1,0 +1,160 @@
+"""A snapshot as a worker looks things up in it: dictionaries built once per push, never changed.
+
+What can be decided for all exchanges of a route is decided here: its policy, and the links of its chain that are approved and
+whose provider may receive the route's label. Leaves out: how snapshots arrive (`contact`).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from affiant.guards import Action, GuardRule, Mode, Policy
+from affiant.kit.errors import BadInput
+from affiant.records.snapshot import KeySnap, LimitSnap, PolicySnap, ProviderSnap, RouteSnap, Snapshot
+
+CAP = 2
+"""Most attempts at one link."""
+NO_TENANT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a provider listens.
+
+    Args:
+        path: prefix of every path, such as `/v1`.
+        private: whether addresses that are not public are allowed.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    private: bool
+
+    @property
+    def authority(self) -> str:
+        """Value of the Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One model version of a chain, permitted on its route."""
+
+    model: str
+    version: str
+    upstream: str
+    provider: str
+    secret_ref: str
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route with what follows from the snapshot.
+
+    Args:
+        policy: None where the named one is not in the snapshot.
+        links: permitted ones, in order.
+        refusal: code where `links` is empty.
+        listed: `links` as `exchange.opened` records them.
+    """
+
+    id: str
+    tenant: str
+    label: str
+    mode: Mode
+    policy: Policy | None
+    links: tuple[Link, ...]
+    refusal: str
+    listed: tuple[dict[str, str | int], ...]
+
+
+class Tables:
+    """Lookups of one snapshot."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.epoch, self.node = snapshot.epoch, snapshot.node
+        self.stale_ok_s = snapshot.stale_ok_ms / 1000
+        self.keys: dict[str, KeySnap] = {key.hash: key for key in snapshot.keys}
+        self.live_keys = frozenset(key.id for key in snapshot.keys if not key.revoked)
+        policies = {policy.id: read_policy(policy) for policy in snapshot.policies}
+        providers = {provider.id: provider for provider in snapshot.providers}
+        routes = {route.id: route for route in snapshot.routes}
+        for model in snapshot.models:
+            if model.id not in routes:
+                routes[model.id] = RouteSnap(model.id, (model.id,), "default", "enforce", "internal", "", 1)
+        self.routes = {route.id: self._route(route, snapshot, policies, providers) for route in routes.values()}
+        self.limits: dict[str, tuple[LimitSnap, ...]] = {}
+        for limit in snapshot.limits:
+            self.limits[limit.scope] = (*self.limits.get(limit.scope, ()), limit)
+        self._month_keys = {(known.tenant, known.month): known.key for known in snapshot.tenant_keys}
+
+    @staticmethod
+    def _route(route: RouteSnap, snapshot: Snapshot, policies: dict[str, Policy], providers: dict[str, ProviderSnap]) -> Route:
+        models = {model.id: model for model in snapshot.models}
+        links: list[Link] = []
+        approved = False
+        for name in route.models:
+            model = models.get(name)
+            provider = providers.get(model.provider) if model else None
+            if model is None or provider is None or not model.approved:
+                continue
+            approved = True
+            if route.label in provider.labels:
+                links.append(Link(model.id, model.version, model.upstream, provider.id, provider.secret_ref, read_endpoint(provider)))
+        listed = tuple({"provider": x.provider, "model": x.model, "version": x.version, "cap": CAP} for x in links)
+        refusal = "" if links else ("label_forbidden" if approved else "model_not_approved")
+        return Route(
+            route.id, route.tenant, route.label, Mode(route.mode), policies.get(route.policy), tuple(links), refusal, listed
+        )  # fmt: skip
+
+    def month_key(self, tenant: str, now_us: int) -> bytes | None:
+        """The salt key of a tenant's month; None where control has pushed none."""
+        return self._month_keys.get((tenant or NO_TENANT, month_of(now_us)))
+
+
+_month_cache: tuple[int, int] = (-1, 0)
+
+
+def month_of(now_us: int) -> int:
+    """yyyymm, UTC."""
+    global _month_cache
+    day = now_us // 86_400_000_000
+    if _month_cache[0] != day:
+        when = time.gmtime(now_us // 1_000_000)
+        _month_cache = (day, when.tm_year * 100 + when.tm_mon)
+    return _month_cache[1]
+
+
+def read_policy(snap: PolicySnap) -> Policy:
+    """A pushed policy as guards take it.
+
+    Raises:
+        BadInput: an action that this version does not know; the snapshot must not be used.
+    """
+    try:
+        rules = {
+            rule.guard: GuardRule(Action(rule.action), rule.how, rule.threshold_ppm, {name: Action(act) for name, act in rule.types.items()})
+            for rule in snap.rules
+        }
+    except ValueError as error:
+        raise BadInput(f"The policy {snap.id} cannot be followed: {error}.", "Correct the policy.") from None
+    return Policy(snap.id, snap.digest, rules, snap.on_evidence_loss)
+
+
+def read_endpoint(provider: ProviderSnap) -> Endpoint:
+    """Where a provider listens.
+
+    Raises:
+        BadInput: a base URL that is none.
+    """
+    parts = urlsplit(provider.base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadInput(f"The base URL of provider {provider.id} is no http(s) URL.", "Correct the provider.")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return Endpoint(parts.scheme, parts.hostname, port, parts.path.rstrip("/"), provider.network == "private")

@@ -1,0 +1,171 @@
+"""A disposable index over the ledger: time, type and reference of each entry (`HOME/derived/index.db`).
+
+Caught up when asked, by whichever process asks; any process may remove the file. Leaves out: what entries say beyond that.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from affiant.kit.errors import CouldNotLook, LedgerFault
+from affiant.proof.hashes import leaf_hash
+
+FORMAT = 1
+ROWS_AT_ONCE = 5_000
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kind(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE IF NOT EXISTS entry(idx INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind INTEGER NOT NULL, ref TEXT) STRICT;
+CREATE INDEX IF NOT EXISTS entry_ref ON entry(ref) WHERE ref IS NOT NULL;
+CREATE INDEX IF NOT EXISTS entry_kind ON entry(kind, idx);
+CREATE INDEX IF NOT EXISTS entry_at ON entry(at);
+""".replace("value) STRICT", "value ANY) STRICT")
+
+
+class _Row(msgspec.Struct, frozen=True):
+    type: str
+    at: int
+    ref: str | None = None
+
+
+_read_row = msgspec.json.Decoder(_Row).decode
+Entries = Callable[[int, int], Iterable[bytes]]
+
+
+class Index:
+    """See the module text.
+
+    Args:
+        path: of the database.
+        home_id: the index of another home is thrown away.
+        entries: gives the entries [start, stop).
+    """
+
+    def __init__(self, path: Path, home_id: str, entries: Entries) -> None:
+        self._path = path
+        self._home_id = home_id
+        self._entries = entries
+
+    def _connect(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(exist_ok=True)
+        db = sqlite3.connect(self._path, timeout=30, isolation_level=None)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.executescript(_SCHEMA)
+            self._check(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _check(self, db: sqlite3.Connection) -> None:
+        """Throw away what belongs to another home, format or history."""
+        meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
+        last = db.execute("SELECT MAX(idx) FROM entry").fetchone()[0]
+        good = meta.get("format") == FORMAT and meta.get("home") == self._home_id
+        if good and last is not None:
+            found = list(self._entries(last, last + 1))
+            good = bool(found) and leaf_hash(found[0]) == meta.get("leaf")
+        if not good:
+            db.execute("BEGIN IMMEDIATE")
+            for table in ("meta", "kind", "entry"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 - names above
+            db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", FORMAT), ("home", self._home_id)])
+            db.execute("COMMIT")
+
+    def _open(self, size: int) -> sqlite3.Connection:
+        """The database, caught up to `size`.
+
+        Raises:
+            CouldNotLook: it cannot be made.
+        """
+        for attempt in (1, 2):
+            try:
+                db = self._connect()
+                try:
+                    self._catch_up(db, size)
+                except BaseException:
+                    db.close()
+                    raise
+                return db
+            except sqlite3.OperationalError as error:
+                raise CouldNotLook(f"{self._path} cannot be used: {error}.", "Make room, or let this user write derived/.") from error
+            except sqlite3.DatabaseError as error:
+                if attempt == 2:
+                    raise CouldNotLook(f"{self._path} cannot be rebuilt: {error}.", "Remove derived/ and try again.") from error
+                for suffix in ("", "-wal", "-shm"):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        raise AssertionError
+
+    def _catch_up(self, db: sqlite3.Connection, size: int) -> None:
+        kinds: dict[str, int] = dict(db.execute("SELECT name, id FROM kind").fetchall())
+        while True:
+            if self._next(db) >= size:
+                return
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                start = self._next(db)
+                stop = min(size, start + ROWS_AT_ONCE)
+                if start < stop:
+                    self._insert(db, kinds, start, stop)
+                db.execute("COMMIT")
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+
+    @staticmethod
+    def _next(db: sqlite3.Connection) -> int:
+        last = db.execute("SELECT MAX(idx) FROM entry").fetchone()[0]
+        return 0 if last is None else int(last) + 1
+
+    def _insert(self, db: sqlite3.Connection, kinds: dict[str, int], start: int, stop: int) -> None:
+        rows, data = [], b""
+        for number, data in enumerate(self._entries(start, stop), start):
+            try:
+                row = _read_row(data)
+            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+                raise LedgerFault(f"Entry {number} is no envelope: {error}.", "Run `affiant ledger verify`.") from error
+            kind = kinds.get(row.type)
+            if kind is None:
+                db.execute("INSERT OR IGNORE INTO kind(name) VALUES (?)", (row.type,))
+                kind = kinds[row.type] = int(db.execute("SELECT id FROM kind WHERE name = ?", (row.type,)).fetchone()[0])
+            rows.append((number, row.at, kind, row.ref))
+        if len(rows) != stop - start:
+            raise LedgerFault(f"Entries {start} to {stop} cannot all be read.", "Run `affiant ledger verify`.")
+        db.executemany("INSERT INTO entry VALUES (?, ?, ?, ?)", rows)
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('leaf', ?)", (leaf_hash(data),))
+
+    def find(self, ref: str, size: int) -> list[int]:
+        """Indexes of the entries about `ref`, ascending."""
+        with closing(self._open(size)) as db:
+            return [row[0] for row in db.execute("SELECT idx FROM entry WHERE ref = ? AND idx < ? ORDER BY idx", (ref, size))]
+
+    def between(self, from_us: int, to_us: int, size: int) -> list[int]:
+        """Indexes of the entries with from_us <= at < to_us, ascending."""
+        with closing(self._open(size)) as db:
+            found = db.execute("SELECT idx FROM entry WHERE at >= ? AND at < ? AND idx < ? ORDER BY idx", (from_us, to_us, size))
+            return [row[0] for row in found]
+
+    def of_types(self, types: tuple[str, ...], start: int, stop: int) -> Iterator[int]:
+        """Indexes in [start, stop) of entries of these types, ascending."""
+        with closing(self._open(stop)) as db:
+            marks = ",".join("?" * len(types))
+            query = (
+                f"SELECT idx FROM entry WHERE kind IN (SELECT id FROM kind WHERE name IN ({marks})) AND idx >= ? AND idx < ? ORDER BY idx"  # noqa: S608
+            )
+            found = [row[0] for row in db.execute(query, (*types, start, stop))]
+        return iter(found)
+
+    def counts(self, size: int) -> dict[str, int]:
+        """How many entries there are of each type."""
+        with closing(self._open(size)) as db:
+            found = db.execute(
+                "SELECT kind.name, count(*) FROM entry JOIN kind ON kind.id = entry.kind WHERE idx < ? GROUP BY 1 ORDER BY 1", (size,)
+            )
+            return dict(found.fetchall())

@@ -1,0 +1,347 @@
+"""Reading the ledger of a home from any process, while it is written or at rest.
+
+Sealed by nothing but hashes: use `verify` to check, this to look. Full bundles give old entries, segments the newest ones, and only
+entries that are on disk are seen. Leaves out: checks of the whole (`verify`), outside anchors (`anchors`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from affiant.kit.errors import BadInput, CouldNotLook, LedgerFault, NotFound
+from affiant.kit.home import Home
+from affiant.ledger.checkpoints import SignedHead, parse_vkey, read_kept, read_note
+from affiant.ledger.durable import read_durable
+from affiant.ledger.envelope import Event, decode
+from affiant.ledger.index import Index
+from affiant.ledger.segment import HEADER, MORE, batches, read_from, segment_firsts, segment_name
+from affiant.ledger.tiles import read_bundle, read_tile
+from affiant.proof.errors import ProofError
+from affiant.proof.hashes import (
+    CompactRange,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    node_hash,
+    peaks_of,
+    tree_root,
+)
+from affiant.proof.note import Checkpoint, Note, VerifierKey
+from affiant.proof.tiles import TILE_WIDTH
+from affiant.proof.tlogproof import TlogProof
+
+BUNDLES_KEPT = 16
+TILES_KEPT = 1_024
+
+
+class _Tail:
+    """The newest entries, read from segments behind the last full bundle of the signed head."""
+
+    def __init__(self, segments: Path) -> None:
+        self._segments = segments
+        self.first = 0
+        self.entries: list[bytes] = []
+        self._segment = -1
+        self._offset = 0
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.entries)
+
+    def _seek(self, index: int) -> None:
+        """Go to an entry: hop from frame to frame of the segment that holds it."""
+        firsts = [first for first in segment_firsts(self._segments) if first <= index]
+        if not firsts:
+            raise LedgerFault(f"No segment holds entry {index}.", "Restore the segments from a backup.")
+        self._segment, self._offset, self.first, self.entries = firsts[-1], 0, index, []
+        data = read_from(self._segments / segment_name(firsts[-1]), 0)
+        at, offset = firsts[-1], 0
+        while at < index and offset + 8 <= len(data):
+            offset += 8 + (HEADER.unpack_from(data, offset)[0] & ~MORE)
+            at += 1
+        self._offset = offset
+
+    def catch_up(self, base: int, size: int | None) -> None:
+        """Read on to `size` (None: to the last whole batch), dropping entries below `base`."""
+        if self._segment < 0 or self.first > base or self.end < base:
+            self._seek(base)
+        elif base - self.first >= TILE_WIDTH * 4:
+            del self.entries[: base - self.first]
+            self.first = base
+        while size is None or self.end < size:
+            data = read_from(self._segments / segment_name(self._segment), self._offset)
+            before = self.end
+            for batch in batches(data, before):
+                if size is not None and batch[-1].index >= size:
+                    break
+                self.entries += [frame.data for frame in batch]
+                end = batch[-1].end
+            if self.end > before:
+                self._offset += end
+            elif (self._segments / segment_name(self.end)).exists() and self.end != self._segment:
+                self._segment, self._offset = self.end, 0
+            else:
+                return
+
+
+class LedgerReader:
+    """Reads one home's ledger. Safe for several threads.
+
+    Raises (any method):
+        LedgerFault: files of the ledger are missing or damaged.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._lock = threading.RLock()
+        self._note = b""
+        self._head: SignedHead | None = None
+        self._size = 0
+        self._tail = _Tail(home.segments)
+        self._bundles: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
+        self._tiles: OrderedDict[tuple[int, int, int], list[bytes]] = OrderedDict()
+        self._index = Index(home.derived / "index.db", home.id, self.entries)
+
+    # -- heads and size
+
+    def checkpoint(self) -> SignedHead:
+        """The signed head in force. Its signature is checked by `verify`, not here."""
+        with self._lock:
+            note = read_note(self.home)
+            if note != self._note or self._head is None:
+                self._head = _parse_head(note)
+                self._note = note
+            return self._head
+
+    def checkpoints(self) -> list[SignedHead]:
+        """Kept heads, oldest first: the first in each wall minute with new entries, each that was asked for, and the one in force."""
+        kept, head = read_kept(self.home), self.checkpoint()
+        if not kept or kept[-1].size < head.size:
+            kept.append(head)
+        return kept
+
+    @property
+    def size(self) -> int:
+        """Number of entries on disk, those that no head covers yet included."""
+        with self._lock:
+            head = self.checkpoint()
+            published = read_durable(self.home.run)
+            if published is not None:
+                self._size = max(published, head.size)
+            else:
+                self._tail.catch_up(head.size // TILE_WIDTH * TILE_WIDTH, None)
+                self._size = max(self._tail.end, head.size)
+            return self._size
+
+    @property
+    def vkey(self) -> VerifierKey:
+        """The log's verifier key, as entry 0 names it."""
+        event = self.event(0)
+        if event.type != "ledger.created":
+            raise LedgerFault(f"Entry 0 is {event.type}, not ledger.created.", "This is no ledger of Affiant's.")
+        return parse_vkey(str(event.body.get("log_vkey", "")))
+
+    # -- entries
+
+    def _bundle(self, number: int, width: int) -> list[bytes]:
+        key = (number, width)
+        with self._lock:
+            found = self._bundles.get(key)
+            if found is None:
+                found = self._bundles[key] = read_bundle(self.home.ledger, number, width)
+                if len(self._bundles) > BUNDLES_KEPT:
+                    self._bundles.popitem(last=False)
+            else:
+                self._bundles.move_to_end(key)
+            return found
+
+    def _from_tail(self, start: int, stop: int) -> list[bytes]:
+        with self._lock:
+            size = self.size
+            base = self.checkpoint().size // TILE_WIDTH * TILE_WIDTH
+            base = min(base, start)
+            if self._tail.end < stop or self._tail.first > start:
+                self._tail.catch_up(base, size)
+            found = self._tail.entries[start - self._tail.first : stop - self._tail.first]
+        if len(found) != stop - start:
+            raise LedgerFault(
+                f"Entries {start + len(found)} to {stop - 1} cannot be read from the segments.", "Run `affiant ledger verify`."
+            )
+        return found
+
+    def entries(self, start: int, stop: int) -> Iterator[bytes]:
+        """Stored bytes of the entries [start, stop), in order.
+
+        Raises:
+            BadInput: the range goes beyond what is on disk.
+        """
+        if start >= stop and start >= 0:
+            return
+        if start < 0 or stop > self.size:
+            raise BadInput(f"There are no entries {start} to {stop - 1}; the ledger has {self._size}.", "Ask for fewer.")
+        full = self.checkpoint().size // TILE_WIDTH
+        while start < stop:
+            number = start // TILE_WIDTH
+            if number < full:
+                end = min(stop, (number + 1) * TILE_WIDTH)
+                yield from self._bundle(number, TILE_WIDTH)[start - number * TILE_WIDTH : end - number * TILE_WIDTH]
+            else:
+                end = min(stop, start + 4_096)
+                yield from self._from_tail(start, end)
+            start = end
+
+    def entry(self, index: int) -> bytes:
+        """Stored bytes of one entry.
+
+        Raises:
+            NotFound: there is none.
+        """
+        if index < 0 or index >= self.size:
+            raise NotFound(f"There is no entry {index}; the ledger has {self._size}.", "Indexes count from 0.")
+        return next(iter(self.entries(index, index + 1)))
+
+    def event(self, index: int) -> Event:
+        """One entry, decoded."""
+        return decode(self.entry(index))
+
+    def find(self, ref: str) -> list[int]:
+        """Indexes of the entries about an exchange or record, ascending."""
+        return self._index.find(ref, self.size)
+
+    def of_types(self, *types: str, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Event]]:
+        """(index, event) of entries of these types in [start, stop), ascending."""
+        for index in self._index.of_types(types, start, self.size if stop is None else stop):
+            yield index, self.event(index)
+
+    def counts(self) -> dict[str, int]:
+        """Number of entries of each type."""
+        return self._index.counts(self.size)
+
+    # -- the tree
+
+    def leaf_hash(self, index: int) -> bytes:
+        """Leaf hash of one entry."""
+        return self._hash(0, index)
+
+    def _tile(self, level: int, number: int, width: int) -> list[bytes]:
+        key = (level, number, width)
+        with self._lock:
+            found = self._tiles.get(key)
+            if found is None:
+                found = self._tiles[key] = read_tile(self.home.ledger, level, number, width)
+                if len(self._tiles) > TILES_KEPT:
+                    self._tiles.popitem(last=False)
+            else:
+                self._tiles.move_to_end(key)
+            return found
+
+    def _hash(self, level: int, index: int) -> bytes:
+        """Hash of the complete subtree over [index·2^level, (index+1)·2^level)."""
+        covered = self._head.size if self._head is not None else self.checkpoint().size
+        if (index + 1) << level > covered:
+            if level == 0:
+                return leaf_hash(self.entry(index))
+            return node_hash(self._hash(level - 1, 2 * index), self._hash(level - 1, 2 * index + 1))
+        tile_level, above = divmod(level, 8)
+        first, count = index << above, 1 << above
+        number = first // TILE_WIDTH
+        width = min(TILE_WIDTH, (covered >> 8 * tile_level) - number * TILE_WIDTH)
+        at = first % TILE_WIDTH
+        hashes = self._tile(tile_level, number, width)[at : at + count]
+        while len(hashes) > 1:
+            hashes = [node_hash(hashes[i], hashes[i + 1]) for i in range(0, len(hashes), 2)]
+        return hashes[0]
+
+    def _check_size(self, size: int) -> None:
+        self.checkpoint()
+        if size > self.size:
+            raise BadInput(f"The ledger has {self._size} entries, not {size}.", "Ask for a smaller tree.")
+
+    def root(self, size: int) -> bytes:
+        """Root hash of the tree over the first `size` entries."""
+        self._check_size(size)
+        return tree_root(size, self._hash)
+
+    def compact_range(self, size: int) -> CompactRange:
+        """Right edge of the tree over the first `size` entries."""
+        self._check_size(size)
+        return CompactRange(size, peaks_of(size, self._hash))
+
+    def inclusion(self, index: int, size: int) -> list[bytes]:
+        """Audit path of an entry in the tree over `size` entries, leaf to root.
+
+        Raises:
+            BadInput: there is no such entry in that tree.
+        """
+        self._check_size(size)
+        try:
+            return inclusion_proof(index, size, self._hash)
+        except ProofError as error:
+            raise BadInput(error.message, error.next_step) from error
+
+    def consistency(self, size1: int, size2: int) -> list[bytes]:
+        """Proof that the first `size2` entries begin with the first `size1`; 0 < size1 <= size2.
+
+        Raises:
+            BadInput: nothing can be proved between these sizes.
+        """
+        self._check_size(size2)
+        try:
+            return consistency_proof(size1, size2, self._hash)
+        except ProofError as error:
+            raise BadInput(error.message, error.next_step) from error
+
+    def prove(self, index: int, head: SignedHead | None = None) -> str:
+        """A C2SP tlog-proof of an entry.
+
+        Args:
+            head: the signed head to prove against, such as a cosigned one; the one in force if None.
+
+        Raises:
+            NotFound: there is no such entry.
+            CouldNotLook: no signed head covers it yet.
+        """
+        head = head or self.checkpoint()
+        if index >= head.size:
+            if index < self.size:
+                raise CouldNotLook(f"No signed head covers entry {index} yet.", "Try again in a second.")
+            raise NotFound(f"There is no entry {index}; the ledger has {self._size}.", "Indexes count from 0.")
+        return TlogProof(index, tuple(self.inclusion(index, head.size)), head.note).to_bytes().decode()
+
+    # -- streams of entries
+
+    def export(self, from_us: int, to_us: int) -> Iterator[bytes]:
+        """One JSON object a line for each entry with from_us <= at < to_us: `index`, `leaf` (hex) and `entry` as stored."""
+        for index in self._index.between(from_us, to_us, self.size):
+            yield self.line(index)
+
+    def line(self, index: int) -> bytes:
+        """One entry as a line of `export`."""
+        data = self.entry(index)
+        return b'{"index":%d,"leaf":"%s","entry":%s}\n' % (index, leaf_hash(data).hex().encode(), data)
+
+    def tail(
+        self, start: int | None = None, follow: bool = False, stopped: Callable[[], bool] = lambda: False, poll_s: float = 0.2
+    ) -> Iterator[int]:
+        """Indexes from `start` (default: the last ten) on; with `follow`, new ones as they come, until `stopped()`."""
+        index = max(0, self.size - 10) if start is None else start
+        while True:
+            size = self.size
+            while index < size:
+                yield index
+                index += 1
+            if not follow or stopped():
+                return
+            time.sleep(poll_s)
+
+
+def _parse_head(note: bytes) -> SignedHead:
+    try:
+        checkpoint = Checkpoint.parse(Note.parse(note).text)
+    except ProofError as error:
+        raise LedgerFault(f"ledger/checkpoint is no checkpoint: {error.message}", "Restore it from a backup.") from error
+    return SignedHead(0, checkpoint.size, checkpoint.root, note)

@@ -1,0 +1,280 @@
+"""`affiant ledger verify`: everything in a home against everything else, as a numbered argument.
+
+Reads each segment whole and rebuilds the tree; shares no state with the writer. It may run while the home is served: it looks at
+what was on disk when it began. Leaves out: outside parties (`anchors` fetches, this only checks what was kept).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from affiant.kit.errors import AffiantError, CouldNotLook, LedgerFault
+from affiant.kit.home import Home
+from affiant.ledger.anchorstore import AnchorStore
+from affiant.ledger.carried import check_opening
+from affiant.ledger.checkpoints import SignedHead, open_head, parse_vkey, read_kept, read_note
+from affiant.ledger.reader import LedgerReader
+from affiant.ledger.segment import Frame, batches, read_from, segment_firsts, segment_name, torn_only
+from affiant.ledger.tree import Tree
+from affiant.proof.canonical import loads
+from affiant.proof.errors import ProofError
+from affiant.proof.note import Note, VerifierKey
+
+_NEXT = "Keep the files as they are and compare with a backup or a package handed over earlier."
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the argument: `ok` is 1 shown, 0 contradicted, -1 could not look."""
+
+    number: int
+    what: str
+    ok: int
+    detail: str
+
+
+@dataclass(slots=True)
+class Report:
+    """All steps, in order."""
+
+    size: int = 0
+    signed: int = 0
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether no step was contradicted and all could be looked at."""
+        return all(step.ok == 1 for step in self.steps)
+
+    @property
+    def exit_code(self) -> int:
+        """0 good, 1 a contradiction, 3 could not look."""
+        if any(step.ok == 0 for step in self.steps):
+            return 1
+        return 0 if self.good else 3
+
+    def lines(self) -> list[str]:
+        """The report as text."""
+        words = {1: "ok", 0: "FAULT", -1: "could not look"}
+        return [f"{step.number}. {step.what}: {words[step.ok]} · {step.detail}" for step in self.steps]
+
+
+class _Compare:
+    """Compares the files that the rebuilt tree would have with those on disk, up to the signed size."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.files = 0
+        self.bad: dict[str, list[str]] = {"tiles": [], "bundles": []}
+
+    def put(self, relative: str, data: bytes, full: bool) -> None:
+        self.files += 1
+        try:
+            same = (self._root / relative).read_bytes() == data
+        except OSError:
+            same = False
+            if not full:
+                same = self._prefix(relative, data)
+        if not same:
+            self.bad["bundles" if relative.startswith("tile/entries/") else "tiles"].append(relative)
+
+    def _prefix(self, relative: str, data: bytes) -> bool:
+        """A partial file may be gone once the full one exists, which begins with the same bytes."""
+        try:
+            return (self._root / relative.partition(".p/")[0]).read_bytes()[: len(data)] == data
+        except OSError:
+            return False
+
+
+class _Producers:
+    """Gap-free numbers, and at most one end for each exchange."""
+
+    def __init__(self) -> None:
+        self.last: dict[str, int] = {}
+        self.open: dict[str, int] = {}
+        self.opened = 0
+        self.ended = 0
+
+    def see(self, index: int, raw: dict[str, Any]) -> None:
+        producer, seq, kind, ref = raw["producer"], raw["seq"], raw["type"], raw.get("ref", "")
+        due = self.last.get(producer, -1) + 1
+        if seq != due:
+            raise LedgerFault(f"Entry {index}: {producer} has number {seq}; {due} was due.", _NEXT)
+        self.last[producer] = seq
+        if kind == "exchange.opened":
+            if ref in self.open:
+                raise LedgerFault(f"Entry {index} opens exchange {ref} again.", _NEXT)
+            self.open[ref] = index
+            self.opened += 1
+        elif kind in ("exchange.closed", "exchange.interrupted"):
+            if self.open.pop(ref, None) is None:
+                raise LedgerFault(f"Entry {index} ends exchange {ref}, which is not open.", _NEXT)
+            self.ended += 1
+
+
+class _Verification:
+    def __init__(self, home: Home, vkey: VerifierKey | None) -> None:
+        self.home = home
+        self.vkey = vkey
+        self.report = Report()
+        self.reader = LedgerReader(home)
+        self.roots: dict[int, bytes] = {}
+        self.head: SignedHead | None = None
+        self.heads: list[SignedHead] = []
+        self.compare: _Compare | None = None
+
+    def step(self, what: str, work: Callable[[], str]) -> None:
+        number = len(self.report.steps) + 1
+        try:
+            detail, ok = work(), 1
+        except CouldNotLook as error:
+            detail, ok = str(error), -1
+        except (AffiantError, ProofError) as error:
+            detail, ok = str(error), 0
+        except OSError as error:
+            detail, ok = f"{error.filename or ''}: {error.strerror}", -1
+        self.report.steps.append(Step(number, what, ok, detail))
+
+    def run(self) -> Report:
+        self.step("The signed head opens with the log's key", self._head)
+        self.step("Kept heads are signed and grow", self._kept)
+        self.step("Segments hold whole, canonical entries, and each producer's numbers have no gap", self._entries)
+        self.step("The root over the entries is the signed one", self._root)
+        self.step("Hash tiles are those of the entries", lambda: self._files("tiles"))
+        self.step("Bundles hold the same bytes as the segments", lambda: self._files("bundles"))
+        self.step("Kept and cosigned heads lie on the same history", self._history)
+        self.step("Opening balances follow their periods", self._openings)
+        return self.report
+
+    def _head(self) -> str:
+        if self.vkey is None:
+            self.vkey = self.reader.vkey
+            source = "named by entry 0"
+        else:
+            source = "given"
+        head = open_head(read_note(self.home), self.vkey, "ledger/checkpoint")
+        self.head = head
+        self.report.signed = head.size
+        self.heads.append(head)
+        return f"{head.size} entries, key {self.vkey.id.hex()} ({source})"
+
+    def _kept(self) -> str:
+        newest = self._need_head()
+        kept, before = read_kept(self.home), 0
+        for number, line in enumerate(kept, 1):
+            head = open_head(line.note, self.vkey or self.reader.vkey, f"checkpoints.log line {number}")
+            if (head.size, head.root) != (line.size, line.root) or not before < head.size <= newest.size:
+                raise LedgerFault(f"checkpoints.log line {number} contradicts its note, its neighbours or the head.", _NEXT)
+            before = head.size
+            self.heads.append(head)
+        return f"{len(kept)} kept"
+
+    def _need_head(self) -> SignedHead:
+        if self.head is None:
+            raise CouldNotLook("The signed head did not open.", "See step 1.")
+        return self.head
+
+    def _batches(self) -> Iterator[list[Frame]]:
+        firsts = segment_firsts(self.home.segments)
+        if not firsts or firsts[0] != 0:
+            raise LedgerFault(f"{self.home.segments} lacks {segment_name(0)}.", _NEXT)
+        index = 0
+        for first in firsts:
+            if first != index:
+                raise LedgerFault(f"{segment_name(first)} follows entry {index - 1}.", _NEXT)
+            data = read_from(self.home.segments / segment_name(first), 0)
+            good = 0
+            for batch in batches(data, index):
+                good, index = batch[-1].end, batch[-1].index + 1
+                yield batch
+            if good != len(data) and (first != firsts[-1] or not torn_only(data, good)):
+                raise LedgerFault(f"{segment_name(first)} is damaged at byte {good} (entry {index}).", _NEXT)
+
+    def _entries(self) -> str:
+        wanted = {head.size for head in self.heads}
+        wanted |= {anchor.size for anchor in AnchorStore(self.home.anchors_db).all()}
+        signed = self.report.signed
+        self.compare = compare = _Compare(self.home.ledger)
+        tree = Tree(compare.put)
+        producers = _Producers()
+        for batch in self._batches():
+            for frame in batch:
+                try:
+                    raw = loads(frame.data)
+                    producers.see(frame.index, raw)
+                except (ProofError, KeyError, TypeError, AttributeError) as error:
+                    raise LedgerFault(f"Entry {frame.index} is no canonical envelope: {error}", _NEXT) from error
+                if frame.index < signed:
+                    tree.add([frame.data])
+                    if tree.size in wanted:
+                        self.roots[tree.size] = tree.root()
+                    if tree.size == signed:
+                        tree.put_partial()
+                self.report.size = frame.index + 1
+        if self.report.size < signed:
+            raise LedgerFault(f"The segments end at entry {self.report.size}; {signed} are signed: they were truncated.", _NEXT)
+        return (
+            f"{self.report.size} entries by {len(producers.last)} producers; "
+            f"{producers.opened} exchanges opened, {producers.ended} ended, {len(producers.open)} open"
+        )
+
+    def _root(self) -> str:
+        newest = self._need_head()
+        found = self.roots.get(newest.size)
+        if found is None:
+            raise CouldNotLook("The entries could not be read up to the signed size.", "See step 3.")
+        if found != newest.root:
+            raise LedgerFault(f"The entries give {found.hex()}, the head says {newest.root.hex()}.", _NEXT)
+        return found.hex()
+
+    def _files(self, kind: str) -> str:
+        if self.compare is None or self.report.size < self.report.signed:
+            raise CouldNotLook("The entries could not be read.", "See step 3.")
+        bad = self.compare.bad[kind]
+        if bad:
+            raise LedgerFault(
+                f"{len(bad)} differ or are missing, first ledger/{bad[0]}.", "The segments hold the truth: starting rebuilds these files."
+            )
+        return f"{self.compare.files} files compared in all"
+
+    def _history(self) -> str:
+        newest = self._need_head()
+        cosigned = AnchorStore(self.home.anchors_db).all()
+        keys = {witness.name: parse_vkey(witness.vkey) for witness in self.home.witnesses}
+        checked = 0
+        for head in self.heads:
+            if self.roots.get(head.size) != head.root:
+                raise LedgerFault(f"A head signed over {head.size} entries has another root than the entries.", _NEXT)
+        for anchor in cosigned:
+            if anchor.size > newest.size or self.roots.get(anchor.size) != anchor.root:
+                raise LedgerFault(f"{anchor.witness} cosigned another history at {anchor.size} entries.", _NEXT)
+            key = keys.get(anchor.witness)
+            if key is not None:
+                if not Note.parse(anchor.note).verify([key]):
+                    raise LedgerFault(f"The cosignature of {anchor.witness} at {anchor.size} entries is missing.", _NEXT)
+                checked += 1
+        words = "no outside anchor: a roll-back of everything could not be told" if not cosigned else f"{len(cosigned)} cosigned"
+        return f"{len(self.heads)} signed; {words}, {checked} cosignatures checked"
+
+    def _openings(self) -> str:
+        found = list(self.reader.of_types("period.opened"))
+        size = self.reader.size
+        for index, event in found:
+            check_opening(self.reader, index, event, size)
+        return f"{len(found)} periods"
+
+
+def verify_home(home: Home, vkey: str | None = None) -> Report:
+    """Check a whole home.
+
+    Args:
+        vkey: the log's verifier key obtained elsewhere; without it the key that entry 0 names is used, which shows
+            only that the home agrees with itself.
+
+    Raises:
+        BadInput: `vkey` is none.
+    """
+    return _Verification(home, parse_vkey(vkey) if vkey else None).run()

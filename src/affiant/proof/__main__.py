@@ -1,0 +1,70 @@
+"""Command line of the verifier: `python verify.pyz FILE [--trust FILE] [--anchor FILE]… [--json]`.
+
+Exit status: 0 good and anchored · 1 a lie · 2 bad input or usage · 3 consistent in itself, not anchored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import List, Optional
+
+from .verify import BAD_INPUT, Report, verify_file
+
+_MARKS = {"good": "ok", "open": "--", "failed": "XX"}
+
+
+def _safe(text: str) -> str:
+    """Text from a package without characters that could drive a terminal."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def print_report(report: Report) -> None:
+    """The argument for people, on standard output."""
+    facts = report.facts
+    if facts:
+        if facts["demo"]:
+            print("DEMONSTRATION: made-up traffic of a demo home; evidence of nothing.")
+        print(_safe(f"Affidavit {facts['id']} of {facts['origin']}, {facts['mode']} mode"))
+        print()
+    for step in report.steps:
+        print(_safe(f"{step.number:3}. [{_MARKS[step.state]}] {step.claim}"))
+        print(_safe(f"          {step.found}"))
+    print()
+    print(_safe(report.verdict))
+    if report.exit_code in (0, 3):
+        print("Not shown: that entries were true when written, and that nothing went round the gateway. This is no attestation report.")
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run the command line; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="verify.pyz", description="Checks an affidavit offline, with nothing but Python.")
+    parser.add_argument("file", help="the package (.affidavit)")
+    parser.add_argument("--trust", metavar="FILE", help="trust file: keys of log and witnesses, obtained elsewhere (C2SP tlog-policy)")
+    parser.add_argument("--anchor", metavar="FILE", action="append", default=[], help="a cosigned checkpoint that you got from a witness")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    options = parser.parse_args(arguments)
+    try:
+        trust = _read(options.trust).decode("utf-8") if options.trust else None
+        anchors = [_read(path) for path in options.anchor]
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"A file given cannot be read: {error}", file=sys.stderr)
+        return BAD_INPUT
+    report = verify_file(options.file, trust, anchors)
+    if options.json:
+        steps = [{"number": step.number, "claim": step.claim, "found": step.found, "state": step.state} for step in report.steps]
+        out = {"verdict": report.verdict, "exit": report.exit_code, "facts": report.facts, "controls": report.controls, "steps": steps}
+        print(json.dumps(out, indent=1))
+    else:
+        print_report(report)
+    return report.exit_code
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(16 << 20)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""The entries that record a control's run, and the files that a package holds for it.
+
+Leaves out: recomputing them (`recompute`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
+
+from .canonical import dumps
+from .errors import Lie
+from .rebuild import Range
+from .recompute import Outcome, Recorded
+from .tables import csv_lines, items_csv, population_csv
+
+
+def result_files(outcome: Outcome, recorded: Recorded) -> "Dict[str, Iterator[bytes]]":
+    """Name -> lines of each file below `results/<control>/`."""
+    files: "Dict[str, Iterator[bytes]]" = {"result.json": iter([dumps(outcome.summary())])}
+    if recorded.freeze is not None:
+        files["population.csv"] = population_csv(outcome.columns, outcome.rows, outcome.leaves())
+        files["items.csv"] = items_csv(outcome.items)
+        if outcome.definition.reconcile:
+            files["unmatched.csv"] = csv_lines(outcome.unmatched_columns, outcome.unmatched)
+    if recorded.sample is not None:
+        files["sample.csv"] = sample_lines(outcome)
+    return files
+
+
+def sample_lines(outcome: Outcome) -> "Iterator[bytes]":
+    """`sample.csv`: the drawn rows in the order of the draw, with the query's columns and the item's result."""
+    by_row = {row: number for number, row in enumerate(outcome.row_bytes)}
+    numbers = [by_row[row] for row in outcome.drawn]
+    rows = ([number + 1, *outcome.rows[at], *outcome.items[at][2:]] for number, at in enumerate(numbers))
+    return csv_lines(["draw", *outcome.columns, "item", "why"], rows)
+
+
+def describe(outcome: Outcome, recorded: Recorded, runs: int) -> str:
+    """One line that says what came out for a control."""
+    parts = [outcome.result]
+    if recorded.freeze is not None:
+        counts = outcome.counts
+        parts.append(f"{counts.rows:,} rows, {counts.deviations:,} deviations, {counts.could_not_test:,} could not be tested")
+    if outcome.definition.reconcile and recorded.freeze is not None:
+        parts.append(f"{len(outcome.unmatched):,} unmatched")
+    if recorded.sample is not None:
+        body = recorded.sample[1].get("body", {})
+        parts.append(f"sample of {len(outcome.drawn):,} redrawn, seed {body.get('seed_kind')}")
+    if runs > 1:
+        parts.append(f"run {runs} times for this period, this is the last")
+    return "; ".join(parts)
+
+
+def find_recorded(found: Range, control_id: str, listed: Mapping[str, Any], period: Mapping[str, int]) -> Tuple[Recorded, int]:
+    """The entries of a control's run as the manifest names them; they must be the last such run in the package.
+
+    Raises:
+        Lie: they do not exist, belong to another control or period, or a later run was passed over.
+    """
+    runs = {
+        idx: envelope for idx, envelope in found.kept["procedure.run"].items()
+        if envelope["body"].get("control") == control_id and envelope["body"].get("from") == period["from"]
+        and envelope["body"].get("to") == period["to"]
+    }  # fmt: skip
+    if listed["run"] not in runs:
+        raise Lie(f"Entry {listed['run']} is no run of {control_id} for this period.")
+    if listed["run"] != max(runs):
+        raise Lie(f"{control_id} was run again for this period (entry {max(runs)}); the package shows entry {listed['run']}.")
+    run = runs[listed["run"]]
+    body = run["body"]
+    if not found.view_from < body["end_size"] <= listed["run"]:
+        raise Lie(f"The run of {control_id} ends at {body['end_size']}, which is not before its own entry.")
+    freeze = _by_ref(found.kept["population.frozen"], str(body.get("freeze", "")), listed["run"])
+    sample = _by_ref(found.kept["sample.drawn"], str(body.get("sample", "")), listed["run"])
+    return Recorded((listed["run"], run), freeze, sample), len(runs)
+
+
+def _by_ref(kept: Mapping[int, Mapping[str, Any]], ref: str, before: int) -> Optional[Tuple[int, Mapping[str, Any]]]:
+    if not ref:
+        return None
+    matches = [(idx, envelope) for idx, envelope in kept.items() if envelope.get("ref") == ref]
+    if len(matches) != 1 or matches[0][0] >= before:
+        raise Lie(f"A run names {ref}, of which there are {len(matches)} entries before it.")
+    return matches[0]

@@ -1,0 +1,357 @@
+"""The argument: why a package's results follow from a ledger that was not changed since it was signed and witnessed.
+
+    1  the package can be read safely, and every file is the one that the manifest lists
+    2  the manifest is signed by the log's key
+    3  both checkpoints are signed by the same key for the same log
+    4  the trust file, obtained elsewhere, names that key, and its quorum of witnesses cosigned the end (without one: not anchored)
+    5  the entries that travel, hashed onto the left edge, give the end's root, and every root that was anchored on the way
+    6  the start is a prefix of the end
+    7  every entry is canonical, and every producer's numbers follow one another
+    8  opening balances are those announced when the period opened
+    9  every control adopted is here once, in the version hashed in the ledger, by its last run for this period
+    10 every query stays inside the grammar
+    11 one step a control: population, reconciliation, sample, procedure and result recomputed, equal to the ledger and to the files
+    12 the pages show those results
+
+It stops at the first thing that does not hold. What it cannot show: that an entry was true when written, and that nothing went
+round the gateway. Leaves out: printing (`__main__`).
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from . import grammar
+from .anchors import Anchor, check_anchors, longest_gap_s, parse_anchor_file, span, utc, witness_keys
+from .errors import Lie, Malformed, NotAnchored, ProofError
+from .expected import Adoptions
+from .hashes import CompactRange, verify_consistency
+from .note import Checkpoint, Note, VerifierKey
+from .package import MANIFEST, SIGNATURE, Manifest, Package, manifest_text
+from .pages import check_page
+from .pledges import Pledges
+from .rebuild import Range, load_tables, read_entries, rebuild
+from .recompute import Definition, Outcome, Recorded, recompute
+from .recorded import describe, find_recorded, result_files
+from .tables import digest_and_size
+from .trust import TrustPolicy
+from .views import SqliteEvidence, Views
+
+MAX_BUNDLE_BYTES = 256 * 65_537
+GOOD, LIE, BAD_INPUT, NOT_ANCHORED = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the argument: its number, what it claims, what was found, and whether it holds (`good`, `open`, `failed`)."""
+
+    number: int
+    claim: str
+    found: str
+    state: str
+
+
+@dataclass
+class Report:
+    """What the verifier says."""
+
+    steps: List[Step] = field(default_factory=list)
+    controls: List[Dict[str, Any]] = field(default_factory=list)
+    facts: Dict[str, Any] = field(default_factory=dict)
+    verdict: str = ""
+    exit_code: int = BAD_INPUT
+
+
+class Verifier:
+    """Runs the argument over one package.
+
+    Args:
+        package: opened.
+        trust: the trust file's text, or None.
+        anchors: cosigned checkpoints that the reader obtained elsewhere (bytes of signed notes).
+    """
+
+    def __init__(self, package: Package, trust: Optional[str] = None, anchors: Sequence[bytes] = ()) -> None:
+        self.report = Report()
+        self._package = package
+        self._trust_text = trust
+        self._own_anchors = anchors
+        self._outcomes: Dict[str, Outcome] = {}
+        self._anchored = False
+
+    def run(self) -> Report:
+        """The whole argument; never raises for what a package contains."""
+        steps: Tuple[Tuple[str, Callable[[], str], bool], ...] = (
+            ("The package can be read safely, and every file is the one that its manifest lists", self._files, False),
+            ("The manifest is signed by the log's key", self._signature, False),
+            ("Both checkpoints are signed by that key, for one log", self._checkpoints, True),
+            ("The trust file names the log, and its witnesses cosigned the end", self._trust, False),
+            ("The entries give the root that was signed, and every root that was anchored", self._tree, True),
+            ("The start is a prefix of the end", self._consistency, True),
+            ("Every entry is canonical, and every producer's numbers follow one another", self._sequences, True),
+            ("Opening balances are those announced when the period opened", self._carried, True),
+            ("Every control is here in the version hashed in the ledger, by its last run for the period", self._definitions, True),
+            ("Every query stays inside the grammar", self._grammar, True),
+        )
+        try:
+            for claim, check, signed in steps:
+                self._step(claim, check, signed)
+            for claim, check in self._control_steps():
+                self._step(claim, check, True)
+            self._step("The pages show these results", self._pages, True)
+        except ProofError as error:
+            self.report.exit_code = error.exit_code
+            self.report.verdict = "REFUSED: " + str(error) if error.exit_code == LIE else "NOT CHECKED: " + str(error)
+            return self.report
+        self.report.exit_code = GOOD if self._anchored else NOT_ANCHORED
+        self.report.verdict = (
+            "GOOD: consistent in itself, and anchored by the trust file's witnesses."
+            if self._anchored
+            else "SELF-CONSISTENT, NOT ANCHORED: nothing outside vouches for this history; whoever holds the log's key could have made it."
+        )
+        return self.report
+
+    def _step(self, claim: str, check: Callable[[], str], signed: bool) -> None:
+        number = len(self.report.steps) + 1
+        try:
+            found = check()
+        except NotAnchored as error:
+            self.report.steps.append(Step(number, claim, str(error), "open"))
+            return
+        except ProofError as error:
+            self.report.steps.append(Step(number, claim, str(error), "failed"))
+            # What was signed is a claim: where it cannot be read, the claim is false.
+            if signed and not isinstance(error, Lie):
+                raise Lie(error.message, error.next_step) from error
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, OverflowError) as error:
+            self.report.steps.append(Step(number, claim, f"A field has another form than it must: {error!r}.", "failed"))
+            raise Lie(f"A field has another form than it must: {error!r}.") from error
+        self.report.steps.append(Step(number, claim, found, "good"))
+
+    # 1
+    def _files(self) -> str:
+        package = self._package
+        for name in (MANIFEST, SIGNATURE):
+            if not package.has(name):
+                raise Malformed(f"The package has no {name}.", "Is this an affidavit?")
+        self._manifest = Manifest.parse(package.read(MANIFEST))
+        raw = self._manifest.raw
+        self.report.facts.update(
+            id=raw["id"], origin=raw["origin"], demo=raw["demo"], mode=raw["mode"], by=raw["by"], built_at=raw["built_at"],
+            period=raw["period"], range=raw["range"], manifest=self._manifest.digest, log=raw["log"],
+        )  # fmt: skip
+        total = package.check_files(self._manifest.files)
+        return f"{len(self._manifest.files)} files, {total:,} bytes; manifest {self._manifest.digest}"
+
+    # 2
+    def _signature(self) -> str:
+        raw = self._manifest.raw
+        self._log = VerifierKey.parse(raw["log"])
+        if self._log.name != raw["origin"]:
+            raise Lie("The manifest's log key has another name than the log.")
+        note = Note.parse(self._package.read(SIGNATURE, 1 << 20))
+        if note.text != manifest_text(raw["origin"], self._manifest.digest):
+            raise Lie("The signed text is not about this manifest.")
+        if not note.verify([self._log]):
+            raise Lie("The manifest is not signed by the log's key.")
+        return f"{self._log}"
+
+    # 3
+    def _checkpoints(self) -> str:
+        bounds = self._manifest.raw["range"]
+        self._end_note, self._end = self._checkpoint("ledger/end.checkpoint")
+        self._start: Optional[Checkpoint] = None
+        if bounds["start_size"]:
+            _, self._start = self._checkpoint("ledger/start.checkpoint")
+            if self._start.size != bounds["start_size"]:
+                raise Lie("The start checkpoint has another size than the manifest says.")
+        if self._end.size != bounds["end_size"] or not bounds["start_size"] <= bounds["view_from"] < bounds["end_size"]:
+            raise Lie("The end checkpoint has another size than the manifest says, or the range is empty.")
+        return f"entries {bounds['start_size']:,} to {bounds['end_size'] - 1:,} of {self._end.origin}"
+
+    def _checkpoint(self, name: str) -> Tuple[Note, Checkpoint]:
+        note = Note.parse(self._package.read(name, 1 << 20))
+        head = Checkpoint.parse(note.text)
+        if head.origin != self._log.name or not note.verify([self._log]):
+            raise Lie(f"{name} is not signed by the key that signed the manifest.")
+        return note, head
+
+    # 4
+    def _trust(self) -> str:
+        policy = TrustPolicy.parse(self._trust_text) if self._trust_text is not None else None
+        if policy is not None and self._log not in policy.logs:
+            raise Lie(
+                "The trust file does not name the key that signed this package.", "Compare it with the key that you were given elsewhere."
+            )
+        witnesses = list(policy.witnesses.values()) if policy else witness_keys(self._manifest.raw)
+        notes = parse_anchor_file(self._package.read("ledger/anchors.json", 256 << 20)) if self._package.has("ledger/anchors.json") else []
+        notes += [self._end_note, *(Note.parse(data) for data in self._own_anchors)]
+        for note in notes[-len(self._own_anchors) :] if self._own_anchors else ():
+            if policy is None or not policy.check_log(note).witnesses:
+                raise Malformed("An anchor given is not cosigned by a witness of the trust file.", "Give the trust file with its key too.")
+        found, self._roots = check_anchors(notes, self._end.origin, witnesses)
+        anchors = [anchor for anchor in found if anchor.size <= self._end.size]
+        self._note_anchors(anchors, policy is not None)
+        if policy is None:
+            raise NotAnchored(f"No trust file was given. {self._anchor_line(anchors, False)}", "Give --trust FILE.")
+        try:
+            verdict = policy.check(self._end_note)
+        except NotAnchored as error:
+            raise NotAnchored(f"{error.message} {self._anchor_line(anchors, True)}", error.next_step) from None
+        self._anchored = True
+        names = ", ".join(f"{name} at {utc(signed.time_s)}" for name, signed in sorted(verdict.witnesses.items()))
+        return f"end cosigned by {names}. {self._anchor_line(anchors, True)}"
+
+    def _note_anchors(self, anchors: List[Anchor], trusted: bool) -> None:
+        period = self._manifest.raw["period"]
+        self.report.facts["anchors"] = {
+            "count": len(anchors), "trusted": int(trusted), "first_time": anchors[0].time_s if anchors else 0,
+            "first_size": anchors[0].size if anchors else 0,
+            "longest_gap_s": longest_gap_s(anchors, period["from"], min(period["to"], self._manifest.raw["built_at"])),
+        }  # fmt: skip
+
+    def _anchor_line(self, anchors: List[Anchor], trusted: bool) -> str:
+        if not anchors:
+            return "First outside anchor: none."
+        first = anchors[0]
+        by = first.witness if trusted else f"{first.witness} (a key that only this package names)"
+        gap = span(self.report.facts["anchors"]["longest_gap_s"])
+        return f"First outside anchor: {utc(first.time_s)}, {first.size:,} entries, {by}; longest stretch of the period without one: {gap}."
+
+    # 5
+    def _entries(self) -> Iterator[Tuple[int, bytes]]:
+        bounds = self._manifest.raw["range"]
+        return read_entries(lambda name: self._package.read(name, MAX_BUNDLE_BYTES), bounds["start_size"], bounds["end_size"])
+
+    def _tree(self) -> str:
+        bounds = self._manifest.raw["range"]
+        lines = self._package.read("ledger/left-edge").decode("ascii").split() if self._start else []
+        edge = CompactRange(bounds["start_size"], [bytes.fromhex(line) for line in lines])
+        if self._start and edge.root() != self._start.root:
+            raise Lie("The left edge does not give the root of the start checkpoint.")
+        for size, root in self._roots.items():
+            if self._start and size == self._start.size and root != self._start.root:
+                raise Lie("The start checkpoint has another root than was anchored.")
+        self._range = Range(bounds["start_size"], bounds["end_size"], bounds["view_from"])
+        rebuild(self._entries(), self._range, edge, self._roots, self._end.root)
+        inside = sum(bounds["start_size"] < size <= bounds["end_size"] for size in self._roots)
+        self.report.facts["entries"] = bounds["end_size"] - bounds["start_size"]
+        return f"{self.report.facts['entries']:,} entries rebuilt; root {self._end.root.hex()}; {inside} anchored roots on the way equal"
+
+    # 6
+    def _consistency(self) -> str:
+        if self._start is None:
+            return "the range begins with the ledger itself"
+        proof = [base64.b64decode(line, validate=True) for line in self._package.read("ledger/consistency").split()]
+        verify_consistency(self._start.size, self._end.size, proof, self._start.root, self._end.root)
+        return f"from {self._start.size:,} to {self._end.size:,} by {len(proof)} hashes"
+
+    # 7
+    def _sequences(self) -> str:
+        producers = self._range.producers
+        before = f"; {producers.began_before} of them began before the range" if producers.began_before else ""
+        return f"{len(producers.next_seq):,} producers without a gap{before}"
+
+    # 8
+    def _carried(self) -> str:
+        count = self._range.check_carried()
+        return f"{count:,} records carried into entry {self._range.view_from:,}" if self._range.view_from else "none: all history travels"
+
+    # 9
+    def _definitions(self) -> str:
+        listed = {control["id"]: control for control in self._manifest.raw["controls"]}
+        period = self._manifest.raw["period"]
+        missing = sorted(set(self._range.adoptions) - set(listed))
+        if missing:
+            raise Lie(f"The control {missing[0]} was adopted in the ledger and is missing from the package.")
+        self._controls: List[Tuple[Definition, Recorded, int]] = []
+        for control_id, control in sorted(listed.items()):
+            recorded, runs = find_recorded(self._range, control_id, control, period)
+            definition = Definition.parse(self._package.read(f"controls/{control_id}.json"))
+            adopted = [body for idx, body in self._range.adoptions.get(control_id, []) if idx < recorded.run[0]]
+            if definition.id != control_id or not adopted:
+                raise Lie(f"The control {control_id} is not in force in the ledger, or its file is about another.")
+            for sha, version in (
+                (adopted[-1].get("sha"), adopted[-1].get("control_version")),
+                (recorded.body["sha"], recorded.body["control_version"]),
+            ):
+                if sha != definition.sha or version != definition.version:
+                    raise Lie(f"The definition of {control_id} is not the one hashed in the ledger.")
+            self._controls.append((definition, recorded, runs))
+        return f"{len(self._controls)} controls"
+
+    # 10
+    def _grammar(self) -> str:
+        self._views = Views.parse(self._package.read("views.json"))
+        words: "set[str]" = set()
+        count = 0
+        for definition, _, _ in self._controls:
+            for what, text in definition.queries():
+                try:
+                    words |= grammar.check(text).words
+                except Malformed as error:
+                    raise Lie(f"The {what} query of {definition.id} is outside the grammar: {error.message}") from None
+                count += 1
+        self._views = self._views.only(words)
+        return f"{count} queries over {len(self._views.by_name)} views"
+
+    # 11
+    def _control_steps(self) -> "Iterator[Tuple[str, Callable[[], str]]]":
+        """One step a control, in the order of where their runs end, while tables fill up behind them."""
+        adoptions, pledges = Adoptions(), Pledges()
+        with SqliteEvidence(self._views) as evidence:
+
+            def add(idx: int, envelope: Mapping[str, Any]) -> None:
+                evidence.add(idx, envelope)
+                pledges.add(idx, envelope)
+
+            entries = load_tables(self._entries(), self._range, add, adoptions)
+            position = self._range.start
+            for definition, recorded, runs in sorted(self._controls, key=lambda c: (c[1].body["end_size"], c[0].id)):
+                while position < recorded.body["end_size"]:
+                    position = next(entries) + 1
+                evidence.flush()
+                evidence.replace("expected", adoptions.rows(recorded.body["from"], recorded.body["to"]))
+                evidence.replace("pledge", pledges.rows())
+                yield f"{definition.id} recomputed", lambda d=definition, r=recorded, n=runs: self._control(d, r, n, evidence)  # type: ignore[misc]
+
+    def _control(self, definition: Definition, recorded: Recorded, runs: int, evidence: SqliteEvidence) -> str:
+        outcome = recompute(definition, recorded, evidence, self._range.leaf)
+        folder = f"results/{definition.id}/"
+        files = result_files(outcome, recorded)
+        extra = [name for name in self._manifest.files if name.startswith(folder) and name[len(folder) :] not in files]
+        if extra:
+            raise Lie(f"{extra[0]} is no part of the results of {definition.id}.")
+        for name, lines in files.items():
+            listed = self._manifest.files.get(folder + name)
+            if listed is None or (listed.sha256, listed.size) != digest_and_size(lines):
+                raise Lie(f"{folder}{name} is not what was recomputed.")
+        self._outcomes[definition.id] = outcome
+        self.report.controls.append({**outcome.summary(), "runs": runs})
+        return describe(outcome, recorded, runs)
+
+    # 12
+    def _pages(self) -> str:
+        results = {control_id: outcome.result for control_id, outcome in self._outcomes.items()}
+        names = [name for name in self._manifest.files if name.startswith("pages/")]
+        seen: "set[str]" = set()
+        for name in names:
+            seen |= check_page(name, self._package.read(name), results)
+        for control_id in results:
+            if control_id not in seen:
+                raise Lie(f"No page shows the result of {control_id}.")
+        return f"{len(names)} pages"
+
+
+def verify_file(path: str, trust: Optional[str] = None, anchors: Sequence[bytes] = ()) -> Report:
+    """Check a package; the report's exit code is 0 good, 1 lie, 2 bad input, 3 self-consistent but not anchored."""
+    try:
+        if trust is not None:
+            TrustPolicy.parse(trust)
+        with Package(path) as package:
+            return Verifier(package, trust, anchors).run()
+    except ProofError as error:
+        return Report(verdict="NOT CHECKED: " + str(error), exit_code=error.exit_code)

@@ -1,0 +1,161 @@
+"""The demonstration from start to Ctrl-C: make it or find it, play its history once, show where to look.
+
+A start after a history that was not played to its end begins anew; one after a whole history goes on where it was.
+Leaves out: the environment (Makefile) and the processes' own work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from affiant.kit.clock import ClockFile
+from affiant.kit.errors import CouldNotLook
+from affiant.kit.home import open_home
+from affiant.kit.keyring import Keyring, open_keyring
+from affiant.testing.demo import words
+from affiant.testing.demo.caller import Callers
+from affiant.testing.demo.control import Control
+from affiant.testing.demo.history import History, Span
+from affiant.testing.demo.layout import Layout, Memory
+from affiant.testing.demo.progress import Progress
+from affiant.testing.demo.stage import Stage
+from affiant.testing.demo.story import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run it.
+
+    Args:
+        root: where it lies.
+        days: simulated days.
+        exchanges: calls over all of them, about.
+        wait: whether to keep running until Ctrl-C.
+        gateway_port: wanted for the gateway, 0 for the remembered one.
+        fresh: begin anew whatever is there.
+    """
+
+    root: Path = Path(".demo")
+    days: int = 90
+    exchanges: int = 5_000
+    wait: bool = True
+    gateway_port: int = 0
+    fresh: bool = False
+
+
+def run(options: Options) -> int:
+    """Run the demonstration; gives the exit code.
+
+    Raises:
+        AffiantError: it could not be made or started; the message says what to do.
+    """
+    layout = Layout(options.root)
+    memory = None if options.fresh else layout.load()
+    progress = Progress()
+    again = memory is not None and memory.finished
+    if memory is None or not memory.finished:
+        layout.load()  # refuses a directory that holds something else
+        layout.begin()
+        memory = Memory()
+    clock = ClockFile(layout.clock)
+    clock.follow()
+    stage = Stage(layout, memory, options.gateway_port)
+    try:
+        tally: Counter[str] = Counter()
+        if again:
+            progress.step("starting where it was")
+            stage.start_outside()
+            stage.serve()
+        else:
+            tally = _make(options, stage, clock, progress)
+            memory.finished = True
+        layout.save(memory)
+        progress.end("the demonstration runs")
+        words.show(layout, memory, _sign_in_link(stage), tally)
+        return _until_stopped(stage) if options.wait else 0
+    finally:
+        stage.end()
+
+
+def _make(options: Options, stage: Stage, clock: ClockFile, progress: Progress) -> Counter[str]:
+    """Make the home and play its history."""
+    memory, layout = stage.memory, stage.layout
+    span = Span.ending(time.time_ns() // 1000, options.days)
+    memory.first_us, memory.last_us = span.first_us, span.first_us + span.hours * 3_600_000_000
+    clock.fix(span.first_us)
+    progress.step("starting the provider simulator and the witness")
+    stage.start_outside()
+    progress.step("creating the home and its company")
+    stage.init()
+    ready = stage.serve()
+    stage.apply()
+    layout.save(memory)
+    token = _keyring_of(layout).local_token
+
+    async def play() -> Counter[str]:
+        control = Control(layout.home / "run" / "control.sock", token)
+        callers = Callers(str(ready["gateway"]), memory.keys, clock)
+        story = Story(control, stage.simulator, layout, memory.keys)
+        try:
+            history = History(span, options.exchanges, clock, control, callers, story, progress)
+            tally = await history.play()
+            clock.follow()
+            await control.tick()
+            return tally
+        finally:
+            await callers.close()
+            await control.close()
+
+    tally = uvloop.run(play())
+    progress.end(f"{options.days} days with {sum(tally.values())} exchanges were played")
+    _run_controls(stage, progress)
+    return tally
+
+
+def _run_controls(stage: Stage, progress: Progress) -> None:
+    """Run every control over the history, as an operator would."""
+    progress.step("running the controls over that time")
+    first, last = (time.strftime("%Y-%m-%d", time.gmtime(us / 1e6)) for us in (stage.memory.first_us, stage.memory.last_us - 1))
+    stage.cli("control", "run", "--all", "--period", f"{first}..{last}", "--as", "mara.lind")
+
+
+def _sign_in_link(stage: Stage) -> str:
+    """A one-time link for the compliance lead."""
+    return stage.cli("person", "link", "mara.lind").strip()
+
+
+def _keyring_of(layout: Layout) -> Keyring:
+    import os
+
+    os.environ["AFFIANT_UNLOCK"] = f"file:{layout.unlock}"
+    return open_keyring(open_home(layout.home))
+
+
+def _until_stopped(stage: Stage) -> int:
+    """Wait for Ctrl-C.
+
+    Raises:
+        CouldNotLook: a process that it started ended by itself.
+    """
+
+    async def wait() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        while not stop.is_set():
+            try:
+                await asyncio.wait_for(stop.wait(), 1.0)
+            except TimeoutError:
+                if not stage.running():
+                    raise CouldNotLook("A process of the demonstration ended by itself.", f"See {stage.layout.log}.") from None
+
+    uvloop.run(wait())
+    words.stopping()
+    return 0
