@@ -85,8 +85,9 @@ def process(argv: Sequence[str]) -> int:
             run_worker(options.home, options.lifeline, options.socket, options.slot)
         else:
             from affiant.app_analytics import run_analytics
+            from affiant.app_runs import VERBS
 
-            run_analytics(options.home)
+            run_analytics(options.home, VERBS)
     except AffiantError as error:
         sys.stderr.write(f"affiant {options.role}: {error}\n")
         return error.exit_code

@@ -6,17 +6,26 @@ record change into the ledger with a writer of its own. Leaves out: a home that 
 
 from __future__ import annotations
 
-import os
+import asyncio
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from affiant import api
+from affiant.app_asgi import call_app
 from affiant.app_life import alone
-from affiant.catalog import Catalog, load
-from affiant.kit.clock import open_clock
+from affiant.app_work import Work, adopt_library, probe_key_keeper
+from affiant.catalog import load
+from affiant.kit.clock import Clock, open_clock
 from affiant.kit.errors import BadInput, Conflict
 from affiant.kit.home import Home, Witness, create_home
-from affiant.kit.keyring import create_keyring
-from affiant.ledger import Writer, witness_knows_longer
+from affiant.kit.keyring import Keyring, create_keyring, open_keyring
+from affiant.ledger import Anchors, Draft, LedgerReader, Writer, witness_knows_longer
 from affiant.records import Records
 
 MAX_ORIGIN = 128
@@ -51,33 +60,13 @@ def init(root: Path, origin: str, node: str, witnesses: tuple[Witness, ...]) -> 
             finally:
                 records.close()
             writer.pump_outbox()
+            writer.append(writer.ending(writer.name, "stopped"))
             writer.checkpoint()
             vkey = writer.vkey
     except BaseException:
         _remove(home.root, fresh)
         raise
     return home, vkey
-
-
-def adopt_library(home: Home, records: Records, catalog: Catalog) -> tuple[str, ...]:
-    """Put the control versions of a catalog into force where they differ, keeping each version's bytes by hash; their ids."""
-    controls = [control for control in catalog.controls.values() if control.implemented]
-    for control in controls:
-        keep_file(home, control.sha, control.canonical)
-    return records.adopt_controls((control.id, control.version, control.sha, control.schedule_body) for control in controls)
-
-
-def keep_file(home: Home, sha: str, data: bytes) -> None:
-    """Put bytes into `HOME/files/` under their hash, whole or not at all."""
-    path = home.files / sha
-    if path.exists():
-        return
-    temporary = home.files / f".{sha}.tmp"
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def _remove(root: Path, with_root: bool) -> None:
@@ -93,3 +82,92 @@ def _check_names(origin: str, node: str) -> None:
         raise BadInput(f"{origin!r} is no origin.", f"Write at most {MAX_ORIGIN} characters without spaces or +, such as example.com/affiant.")
     if not node or len(node) > 64 or not all(c.isalnum() or c in "._-" for c in node) or not node[0].isalnum() or not node.isascii():
         raise BadInput(f"{node!r} is no name of a node.", "Use letters, digits, dots and hyphens, such as n1.")
+
+
+class _Local:
+    """The API of one home in this process."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+
+    def call(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        """One request; see `cli.LocalApi`."""
+        return asyncio.run(call_app(self._app, method, path, headers, body))
+
+
+class _Pen:
+    """The writer of a command, opened when there is something to write, so that looking leaves no entry."""
+
+    def __init__(self, home: Home, keyring: Keyring, clock: Clock) -> None:
+        self._home, self._keyring, self._clock = home, keyring, clock
+        self._writer: Writer | None = None
+
+    def _open(self) -> Writer:
+        if self._writer is None:
+            self._writer = Writer.open(self._home, self._keyring, self._clock)
+            self._writer.end_all("restarted")
+        return self._writer
+
+    def append(self, drafts: Sequence[Draft]) -> int:
+        """Write events now; gives the index of the first."""
+        return self._open().append(list(drafts)) - len(drafts) + 1
+
+    def settle(self, records: Records) -> None:
+        """Bring record changes into the ledger, and sign over everything on disk."""
+        if records.outbox_size() or self._writer is not None:
+            writer = self._open()
+            writer.pump_outbox()
+            writer.checkpoint()
+
+    def close(self, records: Records) -> None:
+        """Settle, say that this writer ends, let go."""
+        self.settle(records)
+        if self._writer is not None:
+            self._writer.append(self._writer.ending(self._writer.name, "stopped"))
+            self._writer.checkpoint()
+            self._writer.close()
+
+
+@contextmanager
+def open_local(home: Home) -> Iterator[_Local]:
+    """Mount the API of a home; leaving brings every record change into the ledger, under a signed checkpoint.
+
+    Raises:
+        Conflict: another process holds the home.
+        AffiantError: keys, records or ledger cannot be opened.
+    """
+    keyring, clock = open_keyring(home), open_clock()
+    with alone(home):
+        records, pen = Records(home, keyring, clock), _Pen(home, keyring, clock)
+        try:
+            context = _context(home, keyring, clock, records, pen)
+            yield _Local(Starlette(routes=[Mount("/api/v1", api.create_api(context, allow_local=True))]))
+        finally:
+            try:
+                pen.close(records)
+            finally:
+                records.close()
+
+
+def _context(home: Home, keyring: Keyring, clock: Clock, records: Records, pen: _Pen) -> api.Context:
+    reader = LedgerReader(home)
+
+    async def settle() -> None:
+        pen.settle(records)
+
+    async def anchor() -> str:
+        outcomes = Anchors(home, reader, clock).submit()
+        if outcomes:
+            pen.append([outcome.draft for outcome in outcomes])
+        return ""
+
+    async def ask(verb: str, arguments: dict[str, Any]) -> Any:
+        from affiant.app_runs import VERBS  # heavy: only where analytics are asked for
+
+        return VERBS[verb](home, arguments, pen.append)
+
+    work = Work(home, clock, ask, settle, anchor)
+    return api.Context(
+        records=records, reader=reader, clock=clock, local_token=keyring.local_token, run_controls=work.run_controls,
+        build_package=work.build_package, save_probe_key=probe_key_keeper(home, keyring),
+    )  # fmt: skip

@@ -6,7 +6,22 @@ import hashlib
 from typing import Any
 
 from affiant.console import model as m
-from affiant.console.pages import changes, control, controls, entry, error, exchange, exchanges, ledger, people, population, populations, sign_in, today
+from affiant.console.pages import (
+    change,
+    changes,
+    control,
+    controls,
+    entry,
+    error,
+    exchange,
+    exchanges,
+    ledger,
+    people,
+    population,
+    populations,
+    sign_in,
+    today,
+)
 from affiant.console.pages.nouns import Cell, Column, ItemRow, Stat, Step
 from affiant.console.render import svg
 from affiant.console.words import DAY_US, STATES, short_day
@@ -40,7 +55,11 @@ def strip(bad: dict[int, str] | None = None, count: int = 84, ticks: bool = Fals
     states = bad or {}
     cells = [charts.Cell(states.get(i, "good"), f"{short_day(START + i * DAY_US)}: {states.get(i, 'met')}") for i in range(count)]
     cells += [charts.Cell("future", "to come")] * future
-    marks = (charts.Tick(0, "1 Sep"), charts.Tick(30.5 / 84, "1 Oct"), charts.Tick(61.5 / 84, "1 Nov"), charts.Tick(1, "23 Nov")) if ticks else ()
+    marks = (
+        (charts.Tick(0, "1 Sep"), charts.Tick(30.5 / 84, "1 Oct"), charts.Tick(61.5 / 84, "1 Nov"), charts.Tick(1, "23 Nov"))
+        if ticks
+        else ()
+    )
     return svg(charts.day_strip(cells, "Days", ticks=marks, height=22 if ticks else 17))
 
 
@@ -94,7 +113,9 @@ def today_page() -> today.TodayPage:
 
 def controls_page() -> controls.ControlsPage:
     def row(cid: str, name: str, bad: dict[int, str], items: str, unmatched: str, state: str) -> controls.ControlRow:
-        return controls.ControlRow(cid, name, f"/controls/{cid}", strip(bad, future=97), items, f"/populations?control={cid}", unmatched, STATES[state])
+        return controls.ControlRow(
+            cid, name, f"/controls/{cid}", strip(bad, future=97), items, f"/populations?control={cid}", unmatched, STATES[state]
+        )
 
     none = dict.fromkeys(range(84), "none")
     rows = (
@@ -109,7 +130,9 @@ def controls_page() -> controls.ControlsPage:
     )
     options = [("security", "Security"), ("availability", "Availability")]
     filters = (m.choose("category", "Category", "", options), m.choose("result", "Result", "", [("deviations_noted", "deviations noted")]))
-    legend = tuple(STATES[k] for k in ("no_deviations_noted", "deviations_noted", "not_tested", "no_occurrence", "not_implemented", "design_gap"))
+    legend = tuple(
+        STATES[k] for k in ("no_deviations_noted", "deviations_noted", "not_tested", "no_occurrence", "not_implemented", "design_gap")
+    )
     return controls.ControlsPage("Eight controls: five with no deviations noted, two with, one not implemented.", True, filters, False, "/controls", "/controls.csv", legend, "1 Sep – 28 Feb", rows, m.Empty("None", "x"))  # fmt: skip
 
 
@@ -232,19 +255,27 @@ def changes_page() -> changes.ChangesPage:
     return changes.ChangesPage("Two changes wait: one for a second person, one to be activated.", True, (m.choose("state", "State", "", [("proposed", "proposed")]), m.choose("kind", "Kind", "", [("route", "route")])), False, "/changes", (m.Link("CSV", "/changes.csv"),), rows, m.Pager(1, 5, 5), m.Empty("a", "b"))  # fmt: skip
 
 
-def change_page() -> changes.ChangePage:
-    return changes.ChangePage(
+def change_page() -> change.ChangePage:
+    return change.ChangePage(
         "c_01jd4", digest("c"), "Change to route claims/summarize", "Proposed by dev-02 yesterday; waits for the approval of another person.", (m.Link("Changes", "/changes"), m.Link("change")),
-        (changes.ChangeAction("approve", "Approve", "primary"), changes.ChangeAction("activate", "Activate", "", "Needs the approval of another person first.")), True,
+        (change.ChangeAction("approve", "Approve", "primary"), change.ChangeAction("activate", "Activate", "", "Needs the approval of another person first.")), True,
         "models:\n  - gpt-4o\n  - gpt-4o-azure\npolicy: strict\nmode: enforce\nlabel: confidential\n", "Digest 9f2c 11aa 0b3d … 77e0; approvals name exactly this content", "models:\n  - gpt-4o\npolicy: default\nmode: warn\nlabel: confidential\n",
         (m.Fact("Kind", "route"), m.Fact("Record", "claims/summarize"), m.Fact("Author", "dev-02"), m.Fact("Reason", "second link for outages"), m.Fact("Emergency", "no")),
-        (changes.ChangeStep(STATES["proposed"], "Proposed", "by dev-02", NOW - DAY_US, 161_002),),
+        (change.ChangeStep(STATES["proposed"], "Proposed", "by dev-02", NOW - DAY_US, 161_002),),
     )  # fmt: skip
 
 
 def change_new_page() -> changes.ChangeNewPage:
     kinds = tuple(m.Option(k, k) for k in ("route", "policy", "model", "provider"))
-    return changes.ChangeNewPage((m.Link("Changes", "/changes"), m.Link("propose")), kinds, "claims/summarize", "models: [gpt-4o]\npolicy: strict\n", "", False, m.Notice("The content is not a mapping.", "Write it as in an apply file.", "failed"))
+    return changes.ChangeNewPage(
+        (m.Link("Changes", "/changes"), m.Link("propose")),
+        kinds,
+        "claims/summarize",
+        "models: [gpt-4o]\npolicy: strict\n",
+        "",
+        False,
+        m.Notice("The content is not a mapping.", "Write it as in an apply file.", "failed"),
+    )
 
 
 def people_page() -> people.PeoplePage:
@@ -268,7 +299,15 @@ def ledger_page() -> ledger.LedgerPage:
 
 
 def sign_in_page() -> sign_in.SignInPage:
-    return sign_in.SignInPage("demo/northwind-assist", "demo/northwind-assist", True, "t" * 43, "/", "ana.ruiz", m.Notice("Person and password do not match.", "Try again, or ask for a one-time link.", "failed"))
+    return sign_in.SignInPage(
+        "demo/northwind-assist",
+        "demo/northwind-assist",
+        True,
+        "t" * 43,
+        "/",
+        "ana.ruiz",
+        m.Notice("Person and password do not match.", "Try again, or ask for a one-time link.", "failed"),
+    )
 
 
 def link_page() -> sign_in.LinkPage:
@@ -276,7 +315,14 @@ def link_page() -> sign_in.LinkPage:
 
 
 def error_page() -> error.ErrorPage:
-    return error.ErrorPage(403, "You may not do this", "Approving a change needs the role compliance manager.", "Ask an admin for the role, or ask someone who has it.", "demo/northwind-assist", True)
+    return error.ErrorPage(
+        403,
+        "You may not do this",
+        "Approving a change needs the role compliance manager.",
+        "Ask an admin for the role, or ask someone who has it.",
+        "demo/northwind-assist",
+        True,
+    )
 
 
 PAGES: dict[str, tuple[str, Any]] = {

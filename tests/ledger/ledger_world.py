@@ -54,9 +54,7 @@ def closed(ref: str) -> Draft:
 
 def rows(producer: str, first: int, drafts: list[Draft]) -> list[list[object]]:
     marks = {"exchange.opened": 1, "exchange.closed": 2}
-    return [
-        [first + n, marks.get(draft.type, 0), draft.ref, encode(draft, producer, first + n, NOW, 0)] for n, draft in enumerate(drafts)
-    ]
+    return [[first + n, marks.get(draft.type, 0), draft.ref, encode(draft, producer, first + n, NOW, 0)] for n, draft in enumerate(drafts)]
 
 
 def put(writer: Writer, producer: str, first: int, drafts: list[Draft]) -> int:

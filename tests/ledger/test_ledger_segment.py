@@ -62,7 +62,7 @@ def test_torn_tail_is_cut_and_all_else_refused(tmp_path: Path) -> None:
         assert writer.size == size
     assert path.read_bytes() == whole
     path.write_bytes(whole[:40] + b"?" + whole[41:])
-    with pytest.raises(LedgerFault, match="damaged|end at entry"):
+    with pytest.raises(LedgerFault, match=r"damaged|end at entry"):
         open_writer(home)
 
 

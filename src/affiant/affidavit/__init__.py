@@ -5,6 +5,6 @@ running controls (`assurance`), checking packages (`proof.verify`).
 """
 
 from affiant.affidavit.build import Built, build
-from affiant.affidavit.pyz import build_verifier
+from affiant.affidavit.verifier import build_verifier
 
 __all__ = ["Built", "build", "build_verifier"]

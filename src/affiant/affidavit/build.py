@@ -103,7 +103,9 @@ def build(
         outcomes = _recompute_all(reader, scope, found, catalog.views, definitions, recorded)
         facts = _facts(home, scope, vkey, principal, period, now_us, found)
     except ProofError as error:
-        raise LedgerFault(f"The package cannot be built: {error.message}", "Run `affiant ledger verify`, then the control again.") from error
+        raise LedgerFault(
+            f"The package cannot be built: {error.message}", "Run `affiant ledger verify`, then the control again."
+        ) from error
     shown = tuple(Shown(outcomes[name], recorded[name], catalog.controls.get(name), found.leaf) for name in sorted(outcomes))
     writer = _Files()
     with _replacing(out) as temporary:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from affiant.assurance import opening_of
 from affiant.kit.errors import BadInput, Conflict, CouldNotLook
 from affiant.kit.home import Home
 from affiant.ledger import LedgerReader, SignedHead
@@ -85,15 +86,6 @@ def gather(home: Home, reader: LedgerReader, from_us: int, to_us: int) -> Scope:
     return Scope(start, view_from, end, controls, tuple(notes[key] for key in sorted(notes)))
 
 
-def opening_of(reader: LedgerReader, from_us: int) -> int:
-    """Index of the last `period.opened` that was written at or before `from_us` and opens no later; 0 where there is none."""
-    found = 0
-    for index, event in reader.of_types("period.opened"):
-        if event.at_us <= from_us and event.body.get("from", 0) <= from_us:
-            found = index
-    return found
-
-
 def _runs(reader: LedgerReader, from_us: int, to_us: int) -> tuple[Listed, ...]:
     adopted = {event.ref for _, event in reader.of_types("control.adopted")}
     adopted |= {event.ref for _, event in reader.of_types("state.carried") if event.body.get("of") == "control.adopted"}
@@ -101,7 +93,7 @@ def _runs(reader: LedgerReader, from_us: int, to_us: int) -> tuple[Listed, ...]:
         raise BadInput("No control was adopted in this ledger.", "Adopt the catalog's controls, then run them for the period.")
     runs: dict[str, Listed] = {}
     for index, event in reader.of_types("procedure.run"):
-        if event.body.get("from") == from_us and event.body.get("to") == to_us:
+        if event.body.get("from") == from_us and event.body.get("to") == to_us and event.body["control"] in adopted:
             runs[event.body["control"]] = Listed(event.body["control"], index, event.body["sha"], event.body["control_version"])
     missing = sorted(adopted - set(runs))
     if missing:

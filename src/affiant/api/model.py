@@ -126,6 +126,7 @@ class RouteSpec:
         media: media types taken besides JSON.
         own: whether the handler itself limits some callers to what belongs to them.
         max_bytes: most bytes of a body.
+        gives: media type of the answer.
     """
 
     method: str
@@ -139,6 +140,7 @@ class RouteSpec:
     media: tuple[str, ...] = ()
     own: bool = False
     max_bytes: int = 1_000_000
+    gives: str = "application/json"
 
 
 def check_body(fields: Mapping[str, Field], body: Any) -> Mapping[str, Any]:

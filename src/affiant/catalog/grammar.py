@@ -8,6 +8,7 @@ Leaves out: whether tables and columns exist (`check` prepares each query on emp
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -62,10 +63,12 @@ def check_query(text: str) -> textual.Query:
         raise BadInput(error.message, error.next_step or "See docs/decisions/0009-populations-and-grammar.md.") from error
 
 
-def _check_node(node: exp.Expression) -> None:
+def _check_node(node: Any) -> None:
     if not isinstance(node, _ALLOWED):
         name = type(node).__name__
-        raise BadInput(f"A query uses {name} ({node.sql()[:60]}), which the grammar does not list.", _HINTS.get(name, "Write it otherwise."))
+        raise BadInput(
+            f"A query uses {name} ({node.sql()[:60]}), which the grammar does not list.", _HINTS.get(name, "Write it otherwise.")
+        )
     if isinstance(node, exp.Join) and (node.side in ("FULL", "RIGHT") or node.method or node.args.get("using")):
         raise BadInput(f"A query uses {node.sql()[:40]}.", "Use INNER JOIN, LEFT JOIN … ON or CROSS JOIN.")
     if isinstance(node, exp.Literal) and not node.is_string and not node.this.isdigit():

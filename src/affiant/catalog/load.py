@@ -130,9 +130,13 @@ def _get(raw: Any, key: str, kind: type, default: Any = None) -> Any:
         raise _Bad(f"It has no `{key}`.", f"Add `{key}:`.")
     if type(value) is not kind:
         raise _Bad(f"`{key}` is not a {kind.__name__}.", f"Write `{key}` as in the shipped library.")
-    if kind is str:
-        return value.strip() + "\n" if "\n" in value.strip() else value.strip()
-    return value
+    return _text(value) if isinstance(value, str) else value
+
+
+def _text(value: str) -> str:
+    """Without blank ends; a text of several lines ends in one line break, so that its hash does not hang on the YAML style."""
+    bare = value.strip()
+    return bare + "\n" if "\n" in bare else bare
 
 
 def _only(raw: dict[str, Any], *known: str) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from affiant.catalog import check, load
+from affiant.catalog import check
 from affiant.cli.shared import out, say
-from affiant.kit.errors import BadInput
 
 
 @click.group("catalog")
@@ -24,17 +23,13 @@ def check_command(folder: Path | None, as_json: bool) -> int:
 
     Exit code 1 where there is a fault; each is named with its file and what to do.
     """
-    faults = check(folder)
-    counts = {"criteria": 0, "risks": 0, "controls": 0}
-    try:
-        catalog = load(folder)
-        counts = {"criteria": len(catalog.criteria), "risks": len(catalog.risks), "controls": len(catalog.controls)}
-    except BadInput:
-        if not faults:
-            raise
+    found = check(folder)
+    faults = found["faults"]
     if as_json:
-        out(counts | {"faults": [{"file": fault.file, "text": fault.text, "next_step": fault.next_step} for fault in faults]})
+        out(found)
     for fault in faults:
-        say(str(fault))
-    say(f"{counts['criteria']} criteria, {counts['risks']} risks, {counts['controls']} controls, {len(faults)} faults.")
+        say(f"{fault['file']}: {fault['fault']} {fault['next']}")
+    say(f"{found['criteria']} criteria, {found['risks']} risks, {found['controls']} controls, {len(faults)} faults.")
+    if found["uncovered"]:
+        say(f"{len(found['uncovered'])} criteria have no control of this catalog yet.")
     return 1 if faults else 0

@@ -28,6 +28,7 @@ from affiant.kit.home import Home, open_home
 from affiant.kit.keyring import open_keyring
 from affiant.ledger import LedgerReader, log_vkey
 from affiant.ledger.anchorstore import AnchorStore
+from affiant.ledger.wire import reachable
 from affiant.proof.note import Note
 
 LOW_BYTES = 1024**3
@@ -177,7 +178,8 @@ def _connects(path: Path) -> bool:
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
         probe.settimeout(3.0)
         try:
-            probe.connect(str(path))
+            with reachable(path) as name:
+                probe.connect(name)
         except OSError:
             return False
     return True

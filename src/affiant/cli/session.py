@@ -21,6 +21,7 @@ from affiant.cli.shared import doors_of
 from affiant.kit.errors import AffiantError, BadInput, Conflict, CouldNotLook, Finding, Forbidden, LedgerUnavailable, NotFound
 from affiant.kit.home import Home
 from affiant.kit.keyring import open_keyring
+from affiant.ledger.wire import reachable
 
 F = TypeVar("F", bound=Callable[..., Any])
 API = "/api/v1"
@@ -43,7 +44,8 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        with reachable(self._path) as name:
+            self.sock.connect(name)
 
 
 class _SocketApi:
@@ -89,6 +91,14 @@ class Session:
         """As `post`, with bytes of another media type."""
         return self._answer(*self._api.call(method, API + path, self._headers | {"content-type": kind}, body))
 
+    def fetch(self, path: str, value: object) -> bytes:
+        """Do an action whose answer is bytes."""
+        headers = self._headers | {"content-type": "application/json", "accept": "*/*"}
+        status, body = self._api.call("POST", API + path, headers, json.dumps(value).encode())
+        if status >= 400:
+            self._answer(status, body)
+        return body
+
     def _call(self, method: str, path: str, value: object) -> Any:
         body = b"" if value is None else json.dumps(value).encode()
         headers = self._headers | ({"content-type": "application/json"} if body else {})
@@ -111,6 +121,8 @@ def error_of(status: int, value: object) -> AffiantError:
     code = str(error.get("code", ""))
     message = str(error.get("message", f"Control answered {status}."))
     step = str(error.get("next_step", ""))
+    for fault in error.get("faults", []):
+        step += f"\n  {fault.get('path', '')}: {fault.get('text', '')}"
     kinds: dict[str, type[AffiantError]] = {
         "not_found": NotFound, "forbidden": Forbidden, "conflict": Conflict, "bad_input": BadInput, "finding": Finding,
         "ledger_fault": Finding, "could_not_look": CouldNotLook, "evidence_unavailable": LedgerUnavailable, "evidence_no_room": LedgerUnavailable,
@@ -125,7 +137,8 @@ def reach(home: Home) -> Path | None:
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         probe.settimeout(5.0)
-        probe.connect(str(path))
+        with reachable(path) as name:
+            probe.connect(name)
     except OSError:
         return None
     finally:

@@ -1,13 +1,36 @@
-"""`affiant witness …`: be an outside cosigner. Needs no home: a witness knows logs by name and key, and remembers what it signed."""
+"""`affiant witness …`: be an outside cosigner. Needs no home: a witness knows logs by their verifier keys, and remembers what it signed.
+
+Its folder holds `key`, `witness.db` (its memory) and `logs` (one verifier key a line, read again when it changes, so that a witness can
+run before the log that it will cosign exists). Leaves out: what it accepts and refuses (`ledger.witness`).
+"""
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from pathlib import Path
 
 import click
 
 from affiant.cli.shared import out, say
-from affiant.ledger import run_witness
+from affiant.kit.clock import open_clock
+from affiant.kit.errors import BadInput
+from affiant.ledger import WitnessServer, WitnessState, witness_seed, witness_vkey
+from affiant.ledger.checkpoints import parse_vkey
+
+_POLL_S = 0.5
+
+
+def _folder_option(function: click.decorators.FC) -> click.decorators.FC:
+    return click.option(
+        "--dir", "folder", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+        help="Where its key, its memory and the keys of its logs lie; made if missing.",
+    )(function)  # fmt: skip
+
+
+def _name_option(function: click.decorators.FC) -> click.decorators.FC:
+    return click.option("--name", required=True, metavar="NAME", help="Its name, unique in the world, such as witness.example/w1.")(function)
 
 
 @click.group("witness")
@@ -16,29 +39,79 @@ def command() -> None:
 
 
 @command.command("serve")
-@click.option("--dir", "folder", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Where its key and its memory lie; made if missing.")
-@click.option("--name", required=True, metavar="NAME", help="Its name, unique in the world, such as witness.example/w1.")
-@click.option("--log", "logs", multiple=True, required=True, metavar="VKEY", help="Verifier key of a log that it cosigns; may be repeated.")
-@click.option("--listen", default="127.0.0.1:8470", show_default=True, metavar="HOST:PORT", help="Where it listens; port 0: any free one.")
-def serve(folder: Path, name: str, logs: tuple[str, ...], listen: str) -> None:
-    """Cosign heads of logs, refusing forks, stale sizes and rewritten history.
+@_folder_option
+@_name_option
+@click.option("--log", "logs", multiple=True, metavar="VKEY", help="Verifier key of a log to cosign, besides those added before.")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8470, show_default=True, metavar="P", help="Port; 0: any free one.")
+@click.option("--stand-in", is_flag=True, help="Say that it is run by the same people as the log, so that it anchors nothing.")
+def serve(folder: Path, name: str, logs: tuple[str, ...], host: str, port: int, stand_in: bool) -> None:
+    """Cosign heads of logs; refuse forks, stale sizes and rewritten history.
 
     Prints one JSON line when ready, with its URL and verifier key. Keep DIR: a witness that lost its memory needs a new key. One
     that the audited company does not run is what makes a period trustworthy.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for vkey in logs:
+        _add(folder, vkey)
+    if stand_in:
+        say("This witness is a STAND-IN: run by the same people as the log, it shows nothing to an outsider.")
 
-    def ready(url: str, vkey: str) -> None:
-        out({"ready": True, "url": url, "vkey": vkey})
-        say(f"Cosigning {len(logs)} logs on {url} · name this witness with --witness '{vkey}@{url}' · Ctrl-C stops")
-
-    run_witness(folder / "witness.db", folder / "key", listen, list(logs), name, ready=ready)
+    state = WitnessState(folder / "witness.db", name, witness_seed(folder / "key"), _logs(folder), open_clock())
+    try:
+        server = WitnessServer(state, host, port)
+        _follow(folder, state)
+        out({"ready": True, "url": server.url, "vkey": state.vkey, "stand_in": stand_in})
+        say(f"Cosigning {len(state.logs)} logs on {server.url} · a home names it with --witness '{state.vkey}@{server.url}' · Ctrl-C stops")
+        asyncio.run(server.serve())
+    finally:
+        state.close()
 
 
 @command.command("key")
-@click.option("--dir", "folder", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Where its key and its memory lie; made if missing.")
-@click.option("--name", required=True, metavar="NAME", help="Its name, unique in the world, such as witness.example/w1.")
+@_folder_option
+@_name_option
 def key(folder: Path, name: str) -> None:
-    """Print the verifier key of a witness as JSON, making the key if there is none: a home needs it before the witness knows the log."""
+    """Print a witness's verifier key as JSON, making the key if there is none."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    out({"name": name, "vkey": witness_vkey(folder / "key", name)})
+    out({"name": name, "vkey": witness_vkey(name, witness_seed(folder / "key"))})
+
+
+@command.command("add")
+@click.argument("vkey")
+@_folder_option
+def add(vkey: str, folder: Path) -> None:
+    """Have the witness cosign the log with this verifier key; one that runs notices within a second."""
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is no witness's folder.", "Make one with `affiant witness key` or `affiant witness serve`.")
+    _add(folder, vkey)
+    out({"logs": _logs(folder)})
+
+
+def _logs(folder: Path) -> list[str]:
+    path = folder / "logs"
+    return path.read_text(encoding="utf-8").split() if path.exists() else []
+
+
+def _add(folder: Path, vkey: str) -> None:
+    parse_vkey(vkey)
+    if vkey not in _logs(folder):
+        with open(folder / "logs", "a", encoding="utf-8") as file:
+            file.write(f"{vkey}\n")
+
+
+def _follow(folder: Path, state: WitnessState) -> None:
+    """Take logs that are added while the witness runs; a daemon thread, since it only reads one small file."""
+
+    def watch() -> None:
+        known = set(_logs(folder))
+        while True:
+            time.sleep(_POLL_S)
+            for vkey in _logs(folder):
+                if vkey not in known:
+                    known.add(vkey)
+                    key = parse_vkey(vkey)
+                    state.logs[key.name] = [*state.logs.get(key.name, []), key]
+                    say(f"Now cosigning {key.name} too.")
+
+    threading.Thread(target=watch, name="logs", daemon=True).start()

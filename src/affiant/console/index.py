@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from affiant.console.words import DAY_US, HOUR_US
 from affiant.kit.errors import BadInput
 from affiant.ledger.envelope import Event, decode
 
-FORMAT = "3"
+FORMAT = "4"
 _BATCH = 2_000
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -50,7 +51,6 @@ CREATE TABLE probe (idx INTEGER PRIMARY KEY, probe TEXT NOT NULL, at INTEGER NOT
   exchange TEXT NOT NULL);
 CREATE INDEX probe_day ON probe (day);
 CREATE TABLE anchor (idx INTEGER PRIMARY KEY, witness TEXT NOT NULL, at INTEGER NOT NULL, size INTEGER NOT NULL, hour INTEGER NOT NULL);
-CREATE TABLE period (idx INTEGER PRIMARY KEY, name TEXT NOT NULL, from_us INTEGER NOT NULL);
 CREATE TABLE tally (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 
@@ -85,6 +85,7 @@ class Index:
         self._path, self._origin = path, origin
         self._lock = threading.Lock()
         self._db = self._open()
+        weakref.finalize(self, self._db.close)
         self.next = int(self._meta("next") or 0)
 
     def close(self) -> None:
@@ -182,9 +183,21 @@ class Index:
         words, redacted, flagged = decision_words(body.get("decisions", ()))
         self._db.execute(
             "INSERT OR REPLACE INTO exchange VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', '', '', 0, 0, 0, ?, ?, ?, ?)",
-            (event.ref, index, event.at_us, day, body.get("route", ""), body.get("key", ""), event.tenant, body.get("mode", ""),
-             redacted, flagged, body.get("uninspected", 0), words),
-        )  # fmt: skip
+            (
+                event.ref,
+                index,
+                event.at_us,
+                day,
+                body.get("route", ""),
+                body.get("key", ""),
+                event.tenant,
+                body.get("mode", ""),
+                redacted,
+                flagged,
+                body.get("uninspected", 0),
+                words,
+            ),
+        )
         self._traffic(day, 1, int(redacted > 0), 0)
 
     def _closed(self, index: int, event: Event) -> None:
@@ -198,9 +211,18 @@ class Index:
         self._db.execute(
             "UPDATE exchange SET outcome = ?, served = ?, tokens_in = ?, tokens_out = ?, ms = ?, redacted = redacted + ?, "
             "flagged = flagged + ?, words = ? WHERE id = ?",
-            (body.get("outcome", ""), served, body.get("tokens_in", 0), body.get("tokens_out", 0), body.get("ms", 0), redacted, flagged,
-             joined, event.ref),
-        )  # fmt: skip
+            (
+                body.get("outcome", ""),
+                served,
+                body.get("tokens_in", 0),
+                body.get("tokens_out", 0),
+                body.get("ms", 0),
+                redacted,
+                flagged,
+                joined,
+                event.ref,
+            ),
+        )
         if redacted and not before["redacted"]:
             self._traffic(before["day"], 0, 1, 0)
 
@@ -209,9 +231,20 @@ class Index:
         words, redacted, flagged = decision_words(body.get("decisions", ()))
         self._db.execute(
             "INSERT OR REPLACE INTO exchange VALUES (?, ?, ?, ?, ?, ?, ?, '', 'refused', ?, '', 0, 0, 0, ?, ?, 0, ?)",
-            (event.ref, index, event.at_us, day, body.get("route", ""), body.get("key", ""), event.tenant, body.get("code", ""),
-             redacted, flagged, words or body.get("code", "")),
-        )  # fmt: skip
+            (
+                event.ref,
+                index,
+                event.at_us,
+                day,
+                body.get("route", ""),
+                body.get("key", ""),
+                event.tenant,
+                body.get("code", ""),
+                redacted,
+                flagged,
+                words or body.get("code", ""),
+            ),
+        )
         self._traffic(day, 0, 0, 1)
 
     def _interrupted(self, index: int, event: Event) -> None:
@@ -227,17 +260,45 @@ class Index:
         b = event.body
         self._db.execute(
             "INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (index, event.ref, b["control"], event.at_us, b["control_version"], b.get("freeze", ""), b.get("sample", ""), b["from"],
-             b["to"], b["end_size"], b["result"], b["rows"], b["met"], b["deviations"], b["could_not_test"], b["unmatched"], b["items_root"]),
-        )  # fmt: skip
+            (
+                index,
+                event.ref,
+                b["control"],
+                event.at_us,
+                b["control_version"],
+                b.get("freeze", ""),
+                b.get("sample", ""),
+                b["from"],
+                b["to"],
+                b["end_size"],
+                b["result"],
+                b["rows"],
+                b["met"],
+                b["deviations"],
+                b["could_not_test"],
+                b["unmatched"],
+                b["items_root"],
+            ),
+        )
 
     def _freeze(self, index: int, event: Event) -> None:
         b = event.body
         self._db.execute(
             "INSERT OR REPLACE INTO freeze VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (index, event.ref, b["control"], b["population"], event.at_us, b["from"], b["to"], b["end_size"], b["rows"], b["root"],
-             b["unmatched"]),
-        )  # fmt: skip
+            (
+                index,
+                event.ref,
+                b["control"],
+                b["population"],
+                event.at_us,
+                b["from"],
+                b["to"],
+                b["end_size"],
+                b["rows"],
+                b["root"],
+                b["unmatched"],
+            ),
+        )
 
     def _sample(self, index: int, event: Event) -> None:
         b = event.body
@@ -258,9 +319,6 @@ class Index:
         row = (index, b["witness"], event.at_us, b["size"], b["checkpoint_at"] // HOUR_US)
         self._db.execute("INSERT OR REPLACE INTO anchor VALUES (?, ?, ?, ?, ?)", row)
 
-    def _period(self, index: int, event: Event) -> None:
-        self._db.execute("INSERT OR REPLACE INTO period VALUES (?, ?, ?)", (index, event.body["name"], event.body["from"]))
-
 
 _HANDLERS: dict[str, Callable[[Index, int, Event], None]] = {
     "exchange.opened": Index._opened,
@@ -276,5 +334,4 @@ _HANDLERS: dict[str, Callable[[Index, int, Event], None]] = {
     "control.adopted": Index._adopted,
     "probe.opened": Index._probe,
     "anchor.cosigned": Index._anchor,
-    "period.opened": Index._period,
 }

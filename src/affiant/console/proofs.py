@@ -31,7 +31,7 @@ class EntryProof:
         root: of that tree.
         note: the signed head.
         path: hashes from leaf to root.
-        anchors: cosigned heads that cover the entry, the earliest first.
+        anchors: of each witness the earliest cosigned head that covers the entry.
     """
 
     index: int
@@ -65,7 +65,10 @@ def prove(context: Context, index: int, data: bytes) -> EntryProof:
         verify_inclusion(index, size, leaf, path, root)
     except ProofError as error:
         raise LedgerFault(f"Entry {index} does not lead to the signed root of {size}.", "Run `affiant ledger verify`.") from error
-    return EntryProof(index, leaf, size, root, note, path, tuple(covering[:4]))
+    first: dict[str, CosignedHead] = {}
+    for head in covering:
+        first.setdefault(head.witness, head)
+    return EntryProof(index, leaf, size, root, note, path, tuple(first.values()))
 
 
 def siblings(index: int, size: int, path: tuple[bytes, ...]) -> tuple[charts.Sibling, ...]:
@@ -87,7 +90,9 @@ def diagram(proof: EntryProof) -> Markup | None:
     """The path as a drawing; None where no signed head covers the entry."""
     if not proof.signed:
         return None
-    tree = charts.Proof(proof.index, proof.size, siblings(proof.index, proof.size, proof.path), f"signed root of {words.number(proof.size)}")
+    tree = charts.Proof(
+        proof.index, proof.size, siblings(proof.index, proof.size, proof.path), f"signed root of {words.number(proof.size)}"
+    )
     title = f"Inclusion of entry {words.number(proof.index)} in the signed tree of {words.count(proof.size, 'entry', 'entries')}"
     return svg(charts.proof_tree(tree, title))
 
@@ -100,7 +105,12 @@ def signers(note: bytes) -> str:
 def cosignature_facts(proof: EntryProof) -> tuple[Fact, ...]:
     """Who cosigned a head that covers the entry, and when by their own clock."""
     return tuple(
-        Fact(head.witness, words.when(head.time_s * 1_000_000), title=words.exact(head.time_s * 1_000_000), note=f"{words.number(head.size)} entries")
+        Fact(
+            head.witness,
+            words.when(head.time_s * 1_000_000),
+            title=words.exact(head.time_s * 1_000_000),
+            note=f"{words.number(head.size)} entries",
+        )
         for head in proof.anchors
     )
 

@@ -297,7 +297,8 @@ class Queries:
 
     def probes(self, from_day: int, to_day: int) -> list[ProbeDay]:
         """Probes opened on UTC days of [from_day, to_day)."""
-        sql = "SELECT probe, day, count(*), sum(matched), max(at) FROM probe WHERE day >= ? AND day < ? GROUP BY probe, day ORDER BY probe, day"
+        columns = "probe, day, count(*), sum(matched), max(at)"
+        sql = f"SELECT {columns} FROM probe WHERE day >= ? AND day < ? GROUP BY probe, day ORDER BY probe, day"  # noqa: S608
         return [ProbeDay(*tuple(row)) for row in self._all(sql, (from_day, to_day))]
 
     def anchors(self, limit: int = 8) -> list[Anchor]:
@@ -308,11 +309,6 @@ class Queries:
     def anchored_hours(self, from_hour: int, to_hour: int) -> int:
         """How many hours of [from_hour, to_hour) have a cosigned checkpoint."""
         return int(self._one("SELECT count(DISTINCT hour) FROM anchor WHERE hour >= ? AND hour < ?", (from_hour, to_hour)))
-
-    def period(self) -> tuple[str, int] | None:
-        """Name and start (µs) of the newest period opened."""
-        rows = self._all("SELECT name, from_us FROM period ORDER BY idx DESC LIMIT 1")
-        return (rows[0][0], rows[0][1]) if rows else None
 
     def times(self, indexes: Sequence[int]) -> dict[int, int]:
         """When entries were written, µs by index."""

@@ -25,9 +25,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from affiant.console.pages import PUBLIC, SPECS, PublicHandler
 from affiant.console.context import Context
 from affiant.console.index import Index
+from affiant.console.pages import PUBLIC, SPECS, PublicHandler
 from affiant.console.pages.error import ErrorPage
 from affiant.console.queries import Queries
 from affiant.console.render import render

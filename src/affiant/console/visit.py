@@ -98,12 +98,24 @@ class Visit:
         notice = NOTICES.get(self.query("done"))
         if self.behind and notice is None:
             notice = Notice(
-                "Lists are catching up.", f"{words.number(self.behind)} newer entries are not counted on this page yet; reload it.", "deviation"
+                "Lists are catching up.",
+                f"{words.number(self.behind)} newer entries are not counted on this page yet; reload it.",
+                "deviation",
             )
         return Shell(
-            self.context.origin, self.context.origin, self.context.demo, self.session.person, role_words(self.session.roles),
-            self.session.csrf, path if self.request.method == "GET" else active, following, word, self._menu(active), self.head(), notice,
-        )  # fmt: skip
+            self.context.origin,
+            self.context.origin,
+            self.context.demo,
+            self.session.person,
+            role_words(self.session.roles),
+            self.session.csrf,
+            path if self.request.method == "GET" else active,
+            following,
+            word,
+            self._menu(active),
+            self.head(),
+            notice,
+        )
 
     def head(self) -> Head:
         """Where the ledger stands."""

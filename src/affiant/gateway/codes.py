@@ -38,8 +38,12 @@ class Code:
 
 
 _REQUEST, _AUTH, _DENIED, _LIMIT, _SERVER = (
-    "invalid_request_error", "authentication_error", "permission_error", "rate_limit_error", "server_error",
-)  # fmt: skip
+    "invalid_request_error",
+    "authentication_error",
+    "permission_error",
+    "rate_limit_error",
+    "server_error",
+)
 
 _TABLE = (
     # -- who calls
@@ -47,41 +51,143 @@ _TABLE = (
     Code("key_unknown", 401, _AUTH, "SEC-1.1", "This gateway key is not known.", "Ask your Affiant operator for a key."),
     Code("key_revoked", 401, _AUTH, "SEC-1.2", "This gateway key was revoked.", "Ask your Affiant operator for a new key."),
     Code("key_expired", 401, _AUTH, "SEC-1.2", "This gateway key has expired.", "Ask your Affiant operator for a new key."),
-    Code("key_scope", 403, _DENIED, "SEC-1.1", "This key may not use this model.", "List what it may use with GET /v1/models, or ask for a wider key."),
+    Code(
+        "key_scope",
+        403,
+        _DENIED,
+        "SEC-1.1",
+        "This key may not use this model.",
+        "List what it may use with GET /v1/models, or ask for a wider key.",
+    ),
     Code("rate_limited", 429, _LIMIT, "SEC-2.1", "A limit on requests is used up.", "Retry after the time in Retry-After."),
-    Code("tokens_limited", 429, _LIMIT, "SEC-2.1", "A limit on tokens does not allow this request now.",
-         "Retry after the time in Retry-After, or ask for fewer tokens."),
+    Code(
+        "tokens_limited",
+        429,
+        _LIMIT,
+        "SEC-2.1",
+        "A limit on tokens does not allow this request now.",
+        "Retry after the time in Retry-After, or ask for fewer tokens.",
+    ),
     # -- what is asked
     Code("request_too_large", 413, _REQUEST, "SEC-3.2", "The request body is too large.", "Send a smaller body."),
-    Code("request_invalid", 400, _REQUEST, "SEC-3.2", "The request body is not a chat completion request.", "See the parameter named in `param`."),
-    Code("surface_not_served", 404, _REQUEST, "SEC-2.1", "Affiant does not serve this path.", "Use POST /v1/chat/completions or GET /v1/models."),
+    Code(
+        "request_invalid",
+        400,
+        _REQUEST,
+        "SEC-3.2",
+        "The request body is not a chat completion request.",
+        "See the parameter named in `param`.",
+    ),
+    Code(
+        "surface_not_served",
+        404,
+        _REQUEST,
+        "SEC-2.1",
+        "Affiant does not serve this path.",
+        "Use POST /v1/chat/completions or GET /v1/models.",
+    ),
     Code("method_not_allowed", 405, _REQUEST, "", "This path does not take this method.", "See docs/reference/gateway.md."),
-    Code("model_not_found", 404, _REQUEST, "GOV-3.1", "No route or registered model has this name.", "List what this key may use with GET /v1/models."),
-    Code("model_not_approved", 403, _DENIED, "GOV-3.1", "No approved model version stands behind this name.",
-         "Have the version approved by another person than its author."),
-    Code("label_forbidden", 403, _DENIED, "CO-1.1", "The label of this route does not allow any of its providers.",
-         "Use a route with another label, or have a provider allowed to receive this label."),
-    Code("route_without_policy", 403, _DENIED, "SEC-3.2", "This route has no policy in force, so nothing may pass.", "Give the route a policy."),
+    Code(
+        "model_not_found",
+        404,
+        _REQUEST,
+        "GOV-3.1",
+        "No route or registered model has this name.",
+        "List what this key may use with GET /v1/models.",
+    ),
+    Code(
+        "model_not_approved",
+        403,
+        _DENIED,
+        "GOV-3.1",
+        "No approved model version stands behind this name.",
+        "Have the version approved by another person than its author.",
+    ),
+    Code(
+        "label_forbidden",
+        403,
+        _DENIED,
+        "CO-1.1",
+        "The label of this route does not allow any of its providers.",
+        "Use a route with another label, or have a provider allowed to receive this label.",
+    ),
+    Code(
+        "route_without_policy",
+        403,
+        _DENIED,
+        "SEC-3.2",
+        "This route has no policy in force, so nothing may pass.",
+        "Give the route a policy.",
+    ),
     # -- what guards decide
-    Code("hidden_text", 403, _DENIED, "SEC-3.2", "The request holds characters that hide text from a reader.", "Remove invisible and control characters."),
-    Code("pii_detected", 403, _DENIED, "PR-1.1", "The request holds personal data that this route refuses.", "Remove it, or use a route that redacts."),
-    Code("injection_detected", 403, _DENIED, "SEC-3.1", "The request reads like an attempt to override the model's instructions.",
-         "Rephrase it; if this is a false alarm, give your operator the exchange id."),
-    Code("output_blocked", 403, _DENIED, "CO-5.1", "The answer held what this route may not release.", "Give your operator the exchange id."),
+    Code(
+        "hidden_text",
+        403,
+        _DENIED,
+        "SEC-3.2",
+        "The request holds characters that hide text from a reader.",
+        "Remove invisible and control characters.",
+    ),
+    Code(
+        "pii_detected",
+        403,
+        _DENIED,
+        "PR-1.1",
+        "The request holds personal data that this route refuses.",
+        "Remove it, or use a route that redacts.",
+    ),
+    Code(
+        "injection_detected",
+        403,
+        _DENIED,
+        "SEC-3.1",
+        "The request reads like an attempt to override the model's instructions.",
+        "Rephrase it; if this is a false alarm, give your operator the exchange id.",
+    ),
+    Code(
+        "output_blocked", 403, _DENIED, "CO-5.1", "The answer held what this route may not release.", "Give your operator the exchange id."
+    ),
     # -- providers
-    Code("provider_failed", 502, _SERVER, "", "No provider behind this model gave an answer.", "Retry later; your operator sees why under the exchange id."),
+    Code(
+        "provider_failed",
+        502,
+        _SERVER,
+        "",
+        "No provider behind this model gave an answer.",
+        "Retry later; your operator sees why under the exchange id.",
+    ),
     Code("provider_timeout", 504, _SERVER, "", "The provider did not answer in time.", "Retry later."),
     Code("provider_rejected", 400, _REQUEST, "", "The provider rejected the request.", "See what it says."),
-    Code("answer_cut", 503, _SERVER, "SEC-1.2", "The answer was cut: its key, route or model was withdrawn, or this worker lost contact with control.",
-         "Ask your Affiant operator."),
+    Code(
+        "answer_cut",
+        503,
+        _SERVER,
+        "SEC-1.2",
+        "The answer was cut: its key, route or model was withdrawn, or this worker lost contact with control.",
+        "Ask your Affiant operator.",
+    ),
     # -- evidence and state
     Code("evidence_unavailable", 503, _SERVER, "PI-6.1", "The ledger cannot record this exchange, so it is not served.", "Retry shortly."),
-    Code("evidence_no_room", 503, _SERVER, "PI-6.1", "The ledger has no room for new exchanges.", "Ask your Affiant operator to free disk space."),
-    Code("snapshot_stale", 503, _SERVER, "SEC-1.2", "This worker has lost contact with control and cannot know whether keys are still valid.", "Retry shortly."),
+    Code(
+        "evidence_no_room",
+        503,
+        _SERVER,
+        "PI-6.1",
+        "The ledger has no room for new exchanges.",
+        "Ask your Affiant operator to free disk space.",
+    ),
+    Code(
+        "snapshot_stale",
+        503,
+        _SERVER,
+        "SEC-1.2",
+        "This worker has lost contact with control and cannot know whether keys are still valid.",
+        "Retry shortly.",
+    ),
     Code("limits_unavailable", 503, _SERVER, "SEC-2.1", "A limit could not be checked.", "Retry shortly."),
     Code("overloaded", 503, _SERVER, "", "This worker has too many exchanges open.", "Retry shortly."),
     Code("internal_error", 500, _SERVER, "", "Affiant failed while handling this exchange.", "Give your operator the exchange id."),
-)  # fmt: skip
+)
 
 CODES: dict[str, Code] = {code.code: code for code in _TABLE}
 GUARD_REASONS = ("hidden_text", "pii_detected", "injection_detected")

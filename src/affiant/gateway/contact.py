@@ -62,7 +62,7 @@ class Contact:
     """
 
     def __init__(
-        self, path: Path, worker: str, in_flight: Callable[[], int], on_change: Callable[[Tables], None], complain: Callable[[str], None]
+        self, path: Path, worker: str, in_flight: Callable[[], int], on_change: Callable[[Tables], object], complain: Callable[[str], None]
     ) -> None:
         self.tables: Tables | None = None
         self.confirmed_s = float("-inf")

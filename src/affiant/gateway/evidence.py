@@ -27,7 +27,14 @@ from affiant.records.snapshot import KeySnap
 CLOSE_TIMEOUT_S = 20.0
 """How long a finished answer waits for the ledger before the caller is told 503."""
 _SETTLED_S = 2.0  # the writer must have been back this long before a lost closing is written again
-ANSWERED, PROVIDER_FAILED, BLOCKED, CALLER_LEFT, CUT, TIMED_OUT = "answered", "provider_failed", "blocked", "caller_left", "cut", "timed_out"
+ANSWERED, PROVIDER_FAILED, BLOCKED, CALLER_LEFT, CUT, TIMED_OUT = (
+    "answered",
+    "provider_failed",
+    "blocked",
+    "caller_left",
+    "cut",
+    "timed_out",
+)
 ALL, PART, NONE = "all", "part", "none"
 
 
@@ -158,7 +165,9 @@ class Recorder:
             return
         ticket.opened = True
 
-    async def closed(self, ticket: Ticket, outcome: str, released: str, status: int, decisions: Sequence[Decision], digest: bytes | None) -> None:
+    async def closed(
+        self, ticket: Ticket, outcome: str, released: str, status: int, decisions: Sequence[Decision], digest: bytes | None
+    ) -> None:
         """Make `exchange.closed` durable.
 
         Args:
@@ -184,7 +193,9 @@ class Recorder:
             self._unclosed[ticket.id] = ticket.draft("exchange.closed", body)
             raise Refusal("evidence_unavailable") from error
 
-    def _closing(self, ticket: Ticket, outcome: str, released: str, status: int, decisions: Sequence[Decision], digest: bytes | None) -> Draft:
+    def _closing(
+        self, ticket: Ticket, outcome: str, released: str, status: int, decisions: Sequence[Decision], digest: bytes | None
+    ) -> Draft:
         assert ticket.route is not None and ticket.key is not None
         total_s = time.monotonic() - ticket.started_s
         body: dict[str, Any] = {
@@ -309,7 +320,11 @@ class Flood:
         """Counted ones as events, forgotten here; `name` turns an address into what the event says of it."""
         counted, self._counted = self._counted, {}
         return [
-            Draft("exchange.refused_many", {"from": first, "to": last, "count": count, "source": name(source), "code": code}, actor="anonymous")
+            Draft(
+                "exchange.refused_many",
+                {"from": first, "to": last, "count": count, "source": name(source), "code": code},
+                actor="anonymous",
+            )
             for (source, code), (count, first, last) in counted.items()
         ]
 

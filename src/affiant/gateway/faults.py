@@ -6,7 +6,7 @@ from affiant.gateway.codes import CODES, Code
 from affiant.kit.errors import AffiantError
 
 
-class Refusal(AffiantError):
+class Refusal(AffiantError):  # noqa: N818 - the house's word for it
     """An exchange is refused or failed with a stable code; caught in one place, `walk`.
 
     Args:
@@ -23,7 +23,7 @@ class Refusal(AffiantError):
         self.param, self.detail, self.retry_after_s = param, detail, retry_after_s
 
 
-class LinkFault(AffiantError):
+class LinkFault(AffiantError):  # noqa: N818 - not always an error of ours
     """One attempt at a provider failed.
 
     Args:

@@ -107,7 +107,9 @@ class Tables:
             approved = True
             if route.label in provider.labels:
                 links.append(Link(model.id, model.version, model.upstream, provider.id, provider.secret_ref, read_endpoint(provider)))
-        listed = tuple({"provider": x.provider, "model": x.model, "version": x.version, "cap": CAP} for x in links)
+        listed: tuple[dict[str, str | int], ...] = tuple(
+            {"provider": x.provider, "model": x.model, "version": x.version, "cap": CAP} for x in links
+        )
         refusal = "" if links else ("label_forbidden" if approved else "model_not_approved")
         return Route(
             route.id, route.tenant, route.label, Mode(route.mode), policies.get(route.policy), tuple(links), refusal, listed
@@ -139,7 +141,9 @@ def read_policy(snap: PolicySnap) -> Policy:
     """
     try:
         rules = {
-            rule.guard: GuardRule(Action(rule.action), rule.how, rule.threshold_ppm, {name: Action(act) for name, act in rule.types.items()})
+            rule.guard: GuardRule(
+                Action(rule.action), rule.how, rule.threshold_ppm, {name: Action(act) for name, act in rule.types.items()}
+            )
             for rule in snap.rules
         }
     except ValueError as error:

@@ -139,8 +139,7 @@ class Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing() and self._fault is None
 
     async def _wait(self, deadline: float) -> None:
-        if self._fault is not None:
-            raise self._fault
+        self._raise_fault()
         loop = asyncio.get_running_loop()
         waiter = self._waiter = loop.create_future()
         timer = loop.call_later(max(0.0, deadline - time.monotonic()), self._timed_out)
@@ -149,7 +148,11 @@ class Connection(asyncio.Protocol):
         finally:
             timer.cancel()
             self._waiter = None
-        if self._fault is not None and not self._pieces:
+        if not self._pieces:
+            self._raise_fault()
+
+    def _raise_fault(self) -> None:
+        if self._fault is not None:
             raise self._fault
 
     def _timed_out(self) -> None:

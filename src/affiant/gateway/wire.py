@@ -25,12 +25,44 @@ _ROLES = {
     "system": Role.SYSTEM, "developer": Role.SYSTEM, "user": Role.USER, "assistant": Role.ASSISTANT, "tool": Role.TOOL,
     "function": Role.TOOL,
 }  # fmt: skip
-_KNOWN = frozenset((
-    "model", "messages", "stream", "stream_options", "temperature", "top_p", "n", "max_tokens", "max_completion_tokens", "presence_penalty",
-    "frequency_penalty", "logit_bias", "logprobs", "top_logprobs", "seed", "parallel_tool_calls", "reasoning_effort", "service_tier", "store",
-    "modalities", "verbosity", "response_format", "tool_choice", "tools", "functions", "function_call", "user", "metadata", "stop", "prediction",
-    "safety_identifier", "prompt_cache_key", "audio", "web_search_options",
-))  # fmt: skip
+_KNOWN = frozenset(
+    [
+        "model",
+        "messages",
+        "stream",
+        "stream_options",
+        "temperature",
+        "top_p",
+        "n",
+        "max_tokens",
+        "max_completion_tokens",
+        "presence_penalty",
+        "frequency_penalty",
+        "logit_bias",
+        "logprobs",
+        "top_logprobs",
+        "seed",
+        "parallel_tool_calls",
+        "reasoning_effort",
+        "service_tier",
+        "store",
+        "modalities",
+        "verbosity",
+        "response_format",
+        "tool_choice",
+        "tools",
+        "functions",
+        "function_call",
+        "user",
+        "metadata",
+        "stop",
+        "prediction",
+        "safety_identifier",
+        "prompt_cache_key",
+        "audio",
+        "web_search_options",
+    ]
+)
 _DEFINITIONS = ("tools", "functions", "response_format", "tool_choice", "function_call")
 _MEDIA = {"image_url": Kind.IMAGE, "input_image": Kind.IMAGE, "input_audio": Kind.AUDIO, "file": Kind.FILE, "input_file": Kind.FILE}
 _LONG_NUMBER = 10**8
@@ -154,6 +186,7 @@ class _Walk:
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
         self._document: _Document | None = None
+        self._media = False
 
     def run(self, messages: list[Json]) -> None:
         request = self._request
@@ -224,12 +257,14 @@ class _Walk:
                 self._request.uninspected += 1
                 self._request.parts.append(Part(at, role, media))
                 self._request._slots.append(_Slot(None, ""))
+            self._media = media is not None
             for name in list(part):
                 if name == "text" and type_ in ("text", "input_text", "output_text") and isinstance(part[name], str):
                     self._text(part, name, f"{at}.text", role, kind)
                 elif name != "type" or (media is None and type_ not in ("text", "refusal", "input_text", "output_text")):
                     known = media is not None or type_ in ("text", "refusal")
                     self._free(part, name, f"{at}.{name}", role, kind if known else Kind.UNKNOWN_FIELD, 0)
+        self._media = False
 
     def _text(self, holder: Any, key: str, where: str, role: Role, kind: Kind) -> None:
         """A message's text; a tool result that is JSON with escapes is opened, since a model reads through escapes."""
@@ -257,7 +292,9 @@ class _Walk:
                         if other not in ("function", "type"):
                             self._free(call, other, f"{at}.{other}", role, Kind.TOOL_CALL, 0)
             else:
-                self._free(calls if name == "tool_calls" else message, number if name == "tool_calls" else name, at, role, Kind.TOOL_CALL, 0)
+                self._free(
+                    calls if name == "tool_calls" else message, number if name == "tool_calls" else name, at, role, Kind.TOOL_CALL, 0
+                )
 
     def _json_text(self, holder: Any, key: str, where: str, role: Role, kind: Kind) -> None:
         try:
@@ -275,7 +312,7 @@ class _Walk:
             raise Refusal("request_invalid", where[:64], "It is nested too deeply.")
         value = holder[key]
         if isinstance(value, str):
-            if not (value.startswith("data:") and ";base64," in value[:128]) and not (key in ("data", "file_data") and kind is not Kind.UNKNOWN_FIELD):
+            if not (self._media and (key in ("data", "file_data") or value.startswith("data:"))):
                 self._add(holder, key, where, role, kind, value)
         elif isinstance(value, dict):
             for name in list(value):

@@ -57,7 +57,7 @@ class AnswerGuard:
     def __init__(self, context: AnswerContext, rule: GuardRule | None, enforce: bool, secret: bytes = b"") -> None:
         self.rule, self.enforce, self.secret, self.pseudonyms = rule, enforce, secret, context.pseudonyms
         self.blocked: Action | None = None
-        self.changed = False
+        self._redacted = False
         self._parts = context.parts
         self._known: set[str] | None = None
         self._tallies: dict[tuple[Action, str], _Tally] = {}
@@ -65,6 +65,11 @@ class AnswerGuard:
         self.system = output.SystemText(
             tuple(part.text for part in context.parts if part.role is Role.SYSTEM and part.kind is Kind.TEXT) if rule else ()
         )
+
+    @property
+    def changed(self) -> bool:
+        """Whether any text was released otherwise than it came."""
+        return self._redacted or self.pseudonyms.undone
 
     def scanner(self) -> StreamScanner:
         """A scanner for the next text of the answer."""
@@ -74,9 +79,7 @@ class AnswerGuard:
     def text(self, text: str) -> str:
         """What may be released of a whole text; look at `blocked` afterwards."""
         if self.rule is None:
-            restored = self.pseudonyms.restore(text) if self.enforce else text
-            self.changed = self.changed or restored is not text
-            return restored
+            return self.pseudonyms.restore(text) if self.enforce else text
         scanner = self.scanner()
         return scanner.feed(text) + scanner.finish()
 
@@ -322,20 +325,20 @@ class StreamScanner:
                 continue
             if end <= cursor:
                 continue
-            start = max(start, cursor)
+            begin = max(start, cursor)
             action = guard.action_for(type_)
             if action is Action.ALLOW:
                 continue
             stops = guard.enforce and action in (Action.BLOCK, Action.HOLD)
-            guard.count(action, type_, Hit(self._part, start, start + 1 if stops else end, type_))  # where it ends is not looked at
+            guard.count(action, type_, Hit(self._part, begin, begin + 1 if stops else end, type_))  # where it ends is not looked at
             if not guard.enforce or action is Action.FLAG:
                 continue
-            pieces.append(self._ready[cursor - base : start - base])
+            pieces.append(self._ready[cursor - base : begin - base])
             if action is not Action.REDACT:
                 return self._stop("".join(pieces))
-            original = self._ready[start - base : end - base]
+            original = self._ready[begin - base : end - base]
             pieces.append(replacement(guard.rule.how, type_, value_key(type_, Folded(original).text), original, None, guard.secret))
-            guard.changed = True
+            guard._redacted = True
             cursor = end
         stop = max(limit, cursor)
         pieces.append(self._ready[cursor - base : stop - base])

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from affiant.guards import sanitize
-from affiant.guards.answer import AnswerContext, AnswerGuard
 from affiant.guards.answer import CONTROL as OUTPUT_CONTROL
 from affiant.guards.answer import GUARD as OUTPUT
+from affiant.guards.answer import AnswerContext, AnswerGuard
 from affiant.guards.detectors import injection, pii
 from affiant.guards.model import SEVERITY, Action, Decision, Exchange, GuardRule, Hit, Kind, Mode, Part, Policy, Role
 from affiant.guards.redact import Pseudonyms, replacement, value_key

@@ -31,6 +31,7 @@ class Pseudonyms:
         self._by_value: dict[tuple[str, str], str] = {}
         self._counts: dict[str, int] = {}
         self.originals: dict[str, str] = {}
+        self.undone = False
 
     def assign(self, type_: str, key: str, original: str) -> str:
         """The placeholder of a value: the same one each time."""
@@ -52,6 +53,7 @@ class Pseudonyms:
             return text
         for placeholder, original in self.originals.items():
             if placeholder in text:
+                self.undone = True
                 text = text.replace(placeholder, original)
         return text
 

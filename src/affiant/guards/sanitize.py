@@ -31,9 +31,7 @@ def find(text: str) -> list[Span]:
     """Spans of hiding characters in the text as it came."""
     if text.isascii():
         return [(match.start(), match.end(), CONTROL) for match in _ASCII_CONTROL.finditer(text)]
-    return [
-        (match.start(), match.end(), str(match.lastgroup)) for match in _SUSPECT.finditer(text) if not _wanted(text, match)
-    ]
+    return [(match.start(), match.end(), str(match.lastgroup)) for match in _SUSPECT.finditer(text) if not _wanted(text, match)]
 
 
 def _wanted(text: str, match: re.Match[str]) -> bool:

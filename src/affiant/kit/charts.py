@@ -340,17 +340,16 @@ def _strip_class(role: str) -> str:
 
 
 def _nice(value: float) -> float:
-    """The next round number at or above `value`, for the top of an axis."""
+    """The next round even number at or above `value`, for the top of an axis whose middle is labelled too."""
     if value <= 4:
         return 4.0
-    power = 10.0
-    while power * 10 <= value:
+    power = 1.0
+    while power * 10 < value:
         power *= 10
-    if value < 10:
-        power = 1.0
-    for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10):
-        if step * power >= value:
-            return step * power
+    for step in (2, 3, 4, 5, 6, 8, 10):
+        top = step * power
+        if top >= value and top % 2 == 0:
+            return top
     return 10 * power
 
 

@@ -161,8 +161,12 @@ class Publisher:
         fd = os.open(self._home.checkpoints_log, os.O_WRONLY | os.O_CREAT, 0o644)
         try:
             offset, written = os.fstat(fd).st_size, 0
-            while written < len(data):
-                written += self._ops.write(fd, memoryview(data)[written:], offset + written)
+            try:
+                while written < len(data):
+                    written += self._ops.write(fd, memoryview(data)[written:], offset + written)
+            except OSError:
+                self._ops.truncate(fd, offset)
+                raise
             self._ops.sync(fd)
         finally:
             os.close(fd)

@@ -77,6 +77,7 @@ class WitnessServer:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((host, port))
+            self._socket.listen(128)
         except OSError as error:
             self._socket.close()
             raise Conflict(f"Cannot listen on {host}:{port}: {error.strerror}.", "Choose another address.") from error

@@ -8,7 +8,6 @@ from affiant.operations.probe_key import ProbeKey, find_probe_key, save_probe_ke
 from affiant.operations.schedule import Every, Schedule
 from affiant.operations.scheduler import Job, Outcome, Scheduler
 from affiant.operations.service import Observation, ServiceMeter
-from affiant.operations.wiring import open_operations
 
 __all__ = [
     "EXPIRY_NOTICE_DAYS",
@@ -24,6 +23,5 @@ __all__ = [
     "Scheduler",
     "ServiceMeter",
     "find_probe_key",
-    "open_operations",
     "save_probe_key",
 ]

@@ -46,8 +46,8 @@ class Context:
         exchange_event: the `exchange.opened` or `exchange.refused` of an exchange id, None if there is none.
         anchor: signs a checkpoint, has the witnesses cosign it, writes `anchor.cosigned` or `anchor.missed`; says what it did.
         open_period: writes `period.opened` and its `state.carried` for (name, first instant in µs); says what it did.
-        create_key: makes a gateway key for (owner, tenant) with the scope `*`; gives (key id, secret). For probes.
-        ensure_tenant_keys: makes the missing tenant-month keys of this month and the next.
+        create_key: makes a gateway key for (owner, tenant) with the scope `*` and gives (key id, secret), so that a home has a key to
+            probe with by itself; None: somebody makes one with `affiant key create --probes`.
     """
 
     home: Home
@@ -60,8 +60,7 @@ class Context:
     exchange_event: Callable[[str], Awaitable[Event | None]]
     anchor: Callable[[], Awaitable[str]]
     open_period: Callable[[str, int], Awaitable[str]]
-    create_key: Callable[[str, str], Awaitable[tuple[str, str]]]
-    ensure_tenant_keys: Callable[[], Awaitable[object]]
+    create_key: Callable[[str, str], Awaitable[tuple[str, str]]] | None = None
 
 
 class Operations:
@@ -152,22 +151,21 @@ class Operations:
 
     async def _choose_probe_key(self, snapshot: Snapshot) -> None:
         home, keyring = self._context.home, self._context.keyring
-        if self._probe_key is None:
-            self._probe_key = find_probe_key(home, keyring)
+        self._probe_key = find_probe_key(home, keyring)
         live = {key.id: key for key in snapshot.keys if not key.revoked}
-        if not live or (self._probe_key is not None and self._probe_key.key_id in live):
+        create = self._context.create_key
+        if create is None or not live or (self._probe_key is not None and self._probe_key.key_id in live):
             return
         owner, tenant = Counter((key.owner, key.tenant) for key in live.values()).most_common(1)[0][0]
-        self._probe_key = ProbeKey(*await self._context.create_key(owner, tenant))
+        self._probe_key = ProbeKey(*await create(owner, tenant))
         save_probe_key(home, keyring, self._probe_key)
 
     def _key(self) -> ProbeKey:
         if self._probe_key is None:
-            raise NotFound("There is no key to probe with.", "Create a first gateway key; one for probes follows by itself.")
+            raise NotFound("There is no key to probe with.", "Make one with `affiant key create --probes --models '*' --owner PERSON`.")
         return self._probe_key
 
     async def _keys(self, due_us: int) -> str:
-        await self._context.ensure_tenant_keys()
         until = due_us + EXPIRY_NOTICE_DAYS * DAY_US
         soon = [key for key in self._context.snapshot().keys if not key.revoked and due_us < key.expires_us <= until]
         if not soon:

@@ -15,7 +15,7 @@ import msgspec
 from affiant.kit.errors import NotFound
 from affiant.operations import probe_texts as texts
 from affiant.operations.probe_key import ProbeKey
-from affiant.records.snapshot import KeySnap, PolicySnap, RouteSnap, Snapshot
+from affiant.records.snapshot import KeySnap, RouteSnap, RuleSnap, Snapshot
 
 UNAUTHENTICATED, INJECTION, PII, UNAPPROVED = "unauthenticated", "injection", "pii", "unapproved-model"
 ALLOWED = "allowed"
@@ -73,7 +73,7 @@ def _key_of(snapshot: Snapshot, key: ProbeKey) -> KeySnap:
     for known in snapshot.keys:
         if known.id == key.key_id and not known.revoked:
             return known
-    raise NotFound(f"The key for probes, {key.key_id}, is not in force.", "Another one is made with the next look at the records.")
+    raise NotFound(f"The key for probes, {key.key_id}, is not in force.", "Make another one with `affiant key create --probes`.")
 
 
 def _routes(snapshot: Snapshot, key: KeySnap) -> list[RouteSnap]:
@@ -87,20 +87,37 @@ def _routes(snapshot: Snapshot, key: KeySnap) -> list[RouteSnap]:
     ]
 
 
-def _enforced_route(snapshot: Snapshot, key: KeySnap, guard: str, actions: tuple[str, ...], rng: Random) -> RouteSnap:
-    policies: dict[str, PolicySnap] = {policy.id: policy for policy in snapshot.policies}
-    found = [
-        route
-        for route in _routes(snapshot, key)
-        if route.mode == "enforce"
-        and route.policy in policies
-        and any(rule.guard == guard and rule.action in actions for rule in policies[route.policy].rules)
-    ]
+def _rule(snapshot: Snapshot, route: RouteSnap, guard: str) -> RuleSnap | None:
+    for policy in snapshot.policies:
+        if policy.id == route.policy:
+            return next((rule for rule in policy.rules if rule.guard == guard), None)
+    return None
+
+
+def _redacted(rule: RuleSnap) -> tuple[str, ...]:
+    return tuple(each for each in texts.PERSONAL_TYPES if rule.types.get(each, rule.action) == "redact")
+
+
+def _blocks(rule: RuleSnap) -> bool:
+    return rule.action == "block"
+
+
+def _enforced_routes(snapshot: Snapshot, key: KeySnap, guard: str, wanted: Callable[[RuleSnap], object]) -> list[RouteSnap]:
+    """Routes that the key may use and whose policy enforces a guard as wanted.
+
+    Raises:
+        NotFound: none, so that the probe cannot be planned.
+    """
+    found = []
+    for route in _routes(snapshot, key):
+        rule = _rule(snapshot, route, guard)
+        if route.mode == "enforce" and rule is not None and wanted(rule):
+            found.append(route)
     if not found:
         raise NotFound(
             f"No route that the key for probes may use enforces the guard {guard}.", "Widen its scope, or set a route's mode to enforce."
         )
-    return rng.choice(found)
+    return found
 
 
 def plan_unauthenticated(snapshot: Snapshot, key: ProbeKey, rng: Random) -> Plan:
@@ -115,16 +132,18 @@ def plan_unauthenticated(snapshot: Snapshot, key: ProbeKey, rng: Random) -> Plan
 
 def plan_injection(snapshot: Snapshot, key: ProbeKey, rng: Random) -> Plan:
     """A planted attempt to take over the model, on a route that blocks it."""
-    route = _enforced_route(snapshot, _key_of(snapshot, key), "injection", ("block",), rng)
+    route = rng.choice(_enforced_routes(snapshot, _key_of(snapshot, key), INJECTION, _blocks))
     parts = [texts.question(rng), texts.attack(rng)]
     rng.shuffle(parts)
     return Plan(INJECTION, _body(rng, route.id, " ".join(parts)), _headers(rng, key.secret), key.key_id, "injection_detected")
 
 
 def plan_pii(snapshot: Snapshot, key: ProbeKey, rng: Random) -> Plan:
-    """Planted personal data on a route that redacts it."""
-    route = _enforced_route(snapshot, _key_of(snapshot, key), "pii", ("redact",), rng)
-    text = f"{texts.question(rng)} {texts.personal(rng)}"
+    """Planted personal data on a route that redacts it, of the types that it redacts."""
+    routes = _enforced_routes(snapshot, _key_of(snapshot, key), PII, _redacted)
+    route = rng.choice(routes)
+    rule = _rule(snapshot, route, PII)
+    text = f"{texts.question(rng)} {texts.personal(rng, _redacted(rule) if rule else ())}"
     return Plan(PII, _body(rng, route.id, text), _headers(rng, key.secret), key.key_id, PII_REDACTED)
 
 

@@ -20,7 +20,7 @@ from random import SystemRandom
 import msgspec
 
 from affiant.kit.clock import Clock
-from affiant.kit.crypto import salt
+from affiant.kit.crypto import commit_digest, salt
 from affiant.kit.errors import CouldNotLook
 from affiant.kit.ids import new_id
 from affiant.ledger import Draft, Event
@@ -128,14 +128,19 @@ def _opened(ports: Ports, pledge: Pledge, exchange: str, event: Event, seen: str
     body: dict[str, str | int] = {
         "probe": plan.probe, "nonce": pledge.nonce, "request": pledge.request, "key": plan.key, "due": pledge.due_us,
         "expected": plan.expected, "seen": seen, "exchange": exchange, "matched": int(seen == plan.expected),
-        "salt": salt(_tenant_key(ports.snapshot(), event), exchange, "commit_received").hex(),
+        "salt": _salt(ports.snapshot(), event, pledge.request).hex(),
     }  # fmt: skip
     return Draft("probe.opened", body, ref=pledge.id, tenant=event.tenant, actor=ACTOR)
 
 
-def _tenant_key(snapshot: Snapshot, event: Event) -> bytes:
-    month, tenant = month_of(event.at_us), event.tenant or NO_TENANT
-    for known in snapshot.tenant_keys:
-        if known.tenant == tenant and known.month == month:
-            return known.key
-    raise CouldNotLook(f"The key of tenant {tenant} for {month} is not at hand.", "A destroyed key closes its commitments for ever.")
+def _salt(snapshot: Snapshot, event: Event, request: str) -> bytes:
+    """The salt of the exchange's commitment to the request as received: of its month, or the one before if it began there."""
+    tenant = event.tenant or NO_TENANT
+    keys = sorted(
+        (known.month, known.key) for known in snapshot.tenant_keys if known.tenant == tenant and known.month <= month_of(event.at_us)
+    )
+    if not keys:
+        raise CouldNotLook(f"No key of tenant {tenant} is at hand.", "A destroyed key closes its commitments for ever.")
+    salts = [salt(key, event.ref, "commit_received") for _, key in reversed(keys)]
+    digest = bytes.fromhex(request)
+    return next((each for each in salts if commit_digest(each, digest) == event.body.get("commit_received")), salts[0])

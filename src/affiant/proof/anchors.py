@@ -6,6 +6,7 @@ A cosignature says that the witness saw this root, at this size, at this time. L
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
@@ -65,6 +66,16 @@ def check_anchors(notes: Sequence[Note], origin: str, witnesses: Iterable[Verifi
 
 def _anchor(head: Checkpoint, signed: Signed) -> Anchor:
     return Anchor(head.size, head.root, signed.key.name, signed.time_s)
+
+
+def cosignature_texts(notes: Sequence[Note], witnesses: Iterable[VerifierKey]) -> Dict[int, List[str]]:
+    """Size -> cosignatures by `witnesses`, as text; call after `check_anchors`, which refuses those that do not hold."""
+    keys = {(key.name, key.id) for key in witnesses}
+    found: Dict[int, List[str]] = {}
+    for note in notes:
+        texts = found.setdefault(Checkpoint.parse(note.text).size, [])
+        texts += [base64.b64encode(s.key_id + s.data).decode() for s in note.signatures if (s.name, s.key_id) in keys]
+    return found
 
 
 def longest_gap_s(anchors: Sequence[Anchor], from_us: int, to_us: int) -> int:

@@ -193,9 +193,7 @@ def _population(
     return columns, rows, row_list
 
 
-def _reconcile(
-    definition: Definition, recorded: Recorded, evidence: SqliteEvidence, params: Mapping[str, int]
-) -> Tuple[List[str], Rows]:
+def _reconcile(definition: Definition, recorded: Recorded, evidence: SqliteEvidence, params: Mapping[str, int]) -> Tuple[List[str], Rows]:
     assert recorded.freeze is not None
     idx, envelope = recorded.freeze
     columns: List[str] = []
@@ -229,9 +227,7 @@ def _sample(recorded: Recorded, rows: Sequence[bytes]) -> List[bytes]:
 def _items(
     definition: Definition, evidence: SqliteEvidence, params: Mapping[str, int], columns: List[str], rows: Rows
 ) -> Tuple[Rows, Counts]:
-    kinds = [
-        (name, "TEXT" if rows and any(type(row[at]) is str for row in rows) else "BIGINT") for at, name in enumerate(columns)
-    ]
+    kinds = [(name, "TEXT" if rows and any(type(row[at]) is str for row in rows) else "BIGINT") for at, name in enumerate(columns)]
     evidence.set_population(kinds, rows)
     tables = [*evidence.views.by_name_and_computed(), "pop"]
     names, items = grammar.run(evidence.connection, grammar.check(definition.procedure), params, tables)

@@ -40,7 +40,9 @@ def describe(outcome: Outcome, recorded: Recorded, runs: int) -> str:
     parts = [outcome.result]
     if recorded.freeze is not None:
         counts = outcome.counts
-        parts.append(f"{counts.rows:,} rows, {counts.deviations:,} deviations, {counts.could_not_test:,} could not be tested")
+        parts.append(
+            f"{counts.rows:,} rows: {counts.met:,} met, {counts.deviations:,} deviating, {counts.could_not_test:,} could not be tested"
+        )
     if outcome.definition.reconcile and recorded.freeze is not None:
         parts.append(f"{len(outcome.unmatched):,} unmatched")
     if recorded.sample is not None:
@@ -49,6 +51,19 @@ def describe(outcome: Outcome, recorded: Recorded, runs: int) -> str:
     if runs > 1:
         parts.append(f"run {runs} times for this period, this is the last")
     return "; ".join(parts)
+
+
+def check_seed(recorded: Recorded, cosignatures: Mapping[int, "list[str]"]) -> None:
+    """A seed said to be a witness's must be a cosignature of the checkpoint that ends with the freeze.
+
+    Raises:
+        Lie: no such cosignature travels.
+    """
+    if recorded.sample is None or recorded.freeze is None:
+        return
+    body = recorded.sample[1].get("body", {})
+    if body.get("seed_kind") == "witness" and body.get("seed") not in cosignatures.get(recorded.freeze[0] + 1, []):
+        raise Lie(f"The seed of entry {recorded.sample[0]} is no witness's cosignature of the checkpoint of size {recorded.freeze[0] + 1}.")
 
 
 def find_recorded(found: Range, control_id: str, listed: Mapping[str, Any], period: Mapping[str, int]) -> Tuple[Recorded, int]:

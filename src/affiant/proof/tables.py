@@ -32,7 +32,8 @@ def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator
 def population_csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]], leaves: Iterable[bytes]) -> Iterator[bytes]:
     """`population.csv`: idx, ord, leaf (hex), then the query's further columns."""
     return csv_lines(
-        ["idx", "ord", "leaf", *columns[2:]], ([row[0], row[1], leaf.hex(), *row[2:]] for row, leaf in zip(rows, leaves))  # noqa: B905 - Python 3.9
+        ["idx", "ord", "leaf", *columns[2:]],
+        ([row[0], row[1], leaf.hex(), *row[2:]] for row, leaf in zip(rows, leaves)),  # noqa: B905 - Python 3.9
     )
 
 

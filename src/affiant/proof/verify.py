@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import grammar
-from .anchors import Anchor, check_anchors, longest_gap_s, parse_anchor_file, span, utc, witness_keys
+from .anchors import Anchor, check_anchors, cosignature_texts, longest_gap_s, parse_anchor_file, span, utc, witness_keys
 from .errors import Lie, Malformed, NotAnchored, ProofError
 from .expected import Adoptions
 from .hashes import CompactRange, verify_consistency
@@ -34,7 +34,7 @@ from .pages import check_page
 from .pledges import Pledges
 from .rebuild import Range, load_tables, read_entries, rebuild
 from .recompute import Definition, Outcome, Recorded, recompute
-from .recorded import describe, find_recorded, result_files
+from .recorded import check_seed, describe, find_recorded, result_files
 from .tables import digest_and_size
 from .trust import TrustPolicy
 from .views import SqliteEvidence, Views
@@ -193,6 +193,7 @@ class Verifier:
             if policy is None or not policy.check_log(note).witnesses:
                 raise Malformed("An anchor given is not cosigned by a witness of the trust file.", "Give the trust file with its key too.")
         found, self._roots = check_anchors(notes, self._end.origin, witnesses)
+        self._seeds = cosignature_texts(notes, witnesses)
         anchors = [anchor for anchor in found if anchor.size <= self._end.size]
         self._note_anchors(anchors, policy is not None)
         if policy is None:
@@ -320,6 +321,7 @@ class Verifier:
 
     def _control(self, definition: Definition, recorded: Recorded, runs: int, evidence: SqliteEvidence) -> str:
         outcome = recompute(definition, recorded, evidence, self._range.leaf)
+        check_seed(recorded, self._seeds)
         folder = f"results/{definition.id}/"
         files = result_files(outcome, recorded)
         extra = [name for name in self._manifest.files if name.startswith(folder) and name[len(folder) :] not in files]

@@ -52,11 +52,9 @@ def read_proposal(kind: str, target: str, raw: Any, resolve: Resolve) -> tuple[s
             raise BadInput(f"A {kind} cannot be removed.", "Set it to other content.")
     else:
         _, content = read_content(kind, raw, kind, faults, resolve)
-        if kind == "limit" and not target and not faults.items:
-            target = limit_id(content)
-        elif kind == "limit" and not faults.items and target != limit_id(content):
-            faults.add("target", f"must be `{limit_id(content)}`: a limit's id follows from its content.")
-    problem = id_fault(target, person=kind == "person") if raw is None or kind != "limit" else ""
+        if kind == "limit" and not faults.items:
+            target = target or limit_id(content)
+    problem = id_fault(target, person=kind == "person") if target or not faults.items else ""
     if problem:
         faults.add("target", problem)
     faults.stop()

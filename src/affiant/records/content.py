@@ -92,7 +92,7 @@ def _route(fields: Fields, resolve: Resolve) -> Content:
         fields.fault("models", "must be a list of at least one model id, in the order to try.")
     return {
         "models": models, "policy": fields.id("policy", default="default"), "mode": fields.choice("mode", MODES, "enforce"),
-        "label": fields.choice("label", LABELS, "internal"), "tenant": fields.id("tenant", default=""),
+        "label": fields.choice("label", LABELS, "internal"), "tenant": fields.tenant("tenant", ""),
     }  # fmt: skip
 
 
@@ -129,8 +129,8 @@ def _policy(fields: Fields, resolve: Resolve) -> Content:
 def _limit(fields: Fields, resolve: Resolve) -> Content:
     scope = fields.text("scope")
     kind, _, subject = scope.partition(":")
-    if scope and scope != "all" and (kind not in ("key", "tenant", "route") or id_fault(subject)):
-        fields.fault("scope", "must be all, key:ID, tenant:ID or route:ID.")
+    if scope and scope != "all" and (kind not in ("key", "tenant", "route") or (subject != "*" and id_fault(subject))):
+        fields.fault("scope", "must be all, or key:, tenant: or route: with an id, or with * for each of them by itself.")
     unit = fields.choice("unit", (*UNITS, "spend", "concurrency"))
     if unit not in UNITS:
         fields.fault("unit", f"{unit} is not enforced by this version; use requests or tokens.")
@@ -152,24 +152,24 @@ _READERS: dict[str, Callable[[Fields, Resolve], Content]] = {
 
 
 def limit_id(content: Content) -> str:
-    """A limit's id follows from what it limits: one value per scope, unit and window."""
-    return f"{content['scope']}/{content['unit']}/{content['window_s']}s"
+    """The id of a limit that was given none: it follows from what it limits."""
+    return f"{content['scope'].replace('*', 'each')}/{content['unit']}/{content['window_s']}s"
 
 
 def read_content(kind: str, raw: object, path: str, faults: Faults, resolve: Resolve, with_id: bool = False) -> tuple[str, Content]:
     """Normalize one record.
 
     Args:
-        with_id: whether the mapping also holds the record's `id` (a limit never does: it follows from its content).
+        with_id: whether the mapping also holds the record's `id` (a limit may leave it out: `limit_id`).
 
     Returns:
         The id ("" if not asked for or faulty) and the content; meaningful only if no fault was noted.
     """
     fields = Fields(raw, path, faults)
-    record = fields.id("id", person=kind == "person") if with_id and kind != "limit" else ""
+    record = fields.id("id", person=kind == "person", default="" if kind == "limit" else None) if with_id else ""
     content = _READERS[kind](fields, resolve)
     fields.done()
-    return (limit_id(content) if kind == "limit" else record), content
+    return record or (limit_id(content) if kind == "limit" else ""), content
 
 
 def governed_kinds() -> tuple[str, ...]:

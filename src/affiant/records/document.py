@@ -1,7 +1,7 @@
 """An apply file: read whole, every fault at once, before anything is touched. Schema: docs and `interfaces`.
 
 Sections: people, keys, providers, models, routes, policies, limits, commitments; each a list of records with `id` (a limit
-has none). Leaves out: the comparison with what is in force (`apply`).
+may leave it out). Leaves out: the comparison with what is in force (`apply`).
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _once(seen: dict[tuple[str, str], str], kind: str, record: str, path: str, f
 
 def _read_key(fields: Fields) -> KeyItem:
     key = KeyItem(
-        fields.path, fields.id("id"), fields.id("owner", person=True), fields.id("tenant", default=NO_TENANT),
+        fields.path, fields.id("id"), fields.id("owner", person=True), fields.tenant("tenant", NO_TENANT),
         tuple(fields.texts("models", ids=True)),
     )  # fmt: skip
     if not key.scope:

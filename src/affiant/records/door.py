@@ -261,7 +261,11 @@ class Records:
         """
         self.require(by, "key.create")
         faults = Faults("The key")
-        for name, value, person in (("owner", owner, True), ("tenant", tenant, False), ("id", key_id or "x", False)):
+        for name, value, person in (
+            ("owner", owner, True),
+            ("tenant", tenant if tenant != NO_TENANT else "x", False),
+            ("id", key_id or "x", False),
+        ):
             if problem := id_fault(value, person):
                 faults.add(name, problem)
         if not scope:
@@ -332,7 +336,7 @@ class Records:
 
         Args:
             kind: person, provider, policy, model, route, limit or commitment.
-            target: record id ("" for a limit: it follows from its content).
+            target: record id ("" gives a limit the id that follows from its content).
             raw: the record's fields as in an apply file, without `id`; None removes it.
             emergency: lets the author approve it; shows as a deviation.
             approved_by: a person who is asked to confirm it.

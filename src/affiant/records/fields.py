@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from affiant.records.faults import Faults
+from affiant.records.model import NO_TENANT
 
 RECORD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 PERSON_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -90,6 +91,10 @@ class Fields:
             self.fault(name, problem)
             return ""
         return str(value)
+
+    def tenant(self, name: str, default: str) -> str:
+        """A tenant id; `-` stands for none."""
+        return NO_TENANT if self.raw.get(name) == NO_TENANT and self._get(name) else self.id(name, default=default)
 
     def choice(self, name: str, allowed: Sequence[str], default: str | None = None) -> str:
         """One of a few words."""

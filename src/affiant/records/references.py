@@ -27,9 +27,9 @@ def reference_faults(kind: str, content: Content, state: State, keys: Collection
             found.append(("policy", f"`{content['policy']}` is not a known policy."))
     elif kind == "limit":
         scope, _, subject = content["scope"].partition(":")
-        if scope == "key" and subject and subject not in keys:
+        if scope == "key" and subject not in ("", "*") and subject not in keys:
             found.append(("scope", f"`{subject}` is not a known key."))
-        if scope == "route" and subject and ("route", subject) not in state and ("model", subject) not in state:
+        if scope == "route" and subject not in ("", "*") and ("route", subject) not in state and ("model", subject) not in state:
             found.append(("scope", f"`{subject}` is not a known route or model."))
     return found
 

@@ -89,6 +89,8 @@ class SnapshotServer:
         self._tasks: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
         self._started = 0.0
+        self.lease_fault: AffiantError | None = None
+        """Why limits cannot be leased. None while all is well."""
         self.fault: AffiantError | None = None
         """Why snapshots stand still: records could not be read. None while all is well."""
 
@@ -261,7 +263,12 @@ class SnapshotServer:
 
     async def _take(self, worker: _Worker, message: Ack | Lease) -> None:
         if isinstance(message, Lease):
-            granted = self._book.grant(message, self.records.clock.now_us() // 1_000_000)
+            try:
+                granted = self._book.grant(message, self.records.clock.now_us() // 1_000_000)
+            except CouldNotLook as error:
+                self.lease_fault = error  # no answer: the worker refuses with `limits_unavailable`, which is not `used up`
+                return
+            self.lease_fault = None
             worker.writer.write(pack(Grant(message.number, granted)))
             return
         moved = message.epoch != worker.epoch

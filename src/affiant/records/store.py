@@ -141,8 +141,8 @@ class Store:
 
     def all_keys(self, owner: str = "") -> list[Key]:
         if owner:
-            return [_key(row) for row in self._all("SELECT * FROM keys WHERE owner = ? ORDER BY created_us, id", owner)]
-        return [_key(row) for row in self._all("SELECT * FROM keys ORDER BY created_us, id")]
+            return [_key(row) for row in self._all("SELECT * FROM keys WHERE owner = ? ORDER BY rowid", owner)]
+        return [_key(row) for row in self._all("SELECT * FROM keys ORDER BY rowid")]
 
     def key(self, key: str) -> Key | None:
         row = self._one("SELECT * FROM keys WHERE id = ?", key)
@@ -177,7 +177,7 @@ class Store:
     def _change(self, row: sqlite3.Row) -> Change:
         approvals = tuple(
             Approval(each["by"], each["at_us"], each["digest"])
-            for each in self._all("SELECT by, at_us, digest FROM approvals WHERE change = ? ORDER BY at_us, by", row["id"])
+            for each in self._all("SELECT by, at_us, digest FROM approvals WHERE change = ? ORDER BY rowid", row["id"])
         )
         return Change(
             row["id"], row["kind"], row["target"], json.loads(row["content"]), row["digest"], row["before"], row["author"],
@@ -191,9 +191,9 @@ class Store:
 
     def changes(self, state: str, limit: int) -> list[Change]:
         if state:
-            rows = self._all("SELECT * FROM changes WHERE state = ? ORDER BY proposed_us DESC, id DESC LIMIT ?", state, limit)
+            rows = self._all("SELECT * FROM changes WHERE state = ? ORDER BY rowid DESC LIMIT ?", state, limit)
         else:
-            rows = self._all("SELECT * FROM changes ORDER BY proposed_us DESC, id DESC LIMIT ?", limit)
+            rows = self._all("SELECT * FROM changes ORDER BY rowid DESC LIMIT ?", limit)
         return [self._change(row) for row in rows]
 
     def open_change(self, kind: str, target: str, digest: str, before: str) -> Change | None:

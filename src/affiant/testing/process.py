@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
@@ -68,6 +70,21 @@ def start_ready(command: Sequence[str], environment: Mapping[str, str], log: IO[
         words = " ".join(command[1:6])
         raise CouldNotLook(f"`{words}` did not start (exit {code}).", f"See {log.name if log else 'its message above'}.") from None
     return Running(process, ready)
+
+
+def wait_listening(port: int, timeout_s: float = 10.0) -> None:
+    """Wait until something listens on a port of this machine.
+
+    Raises:
+        CouldNotLook: nothing does in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.01)
+    raise CouldNotLook(f"Nothing listens on 127.0.0.1:{port}.", "See what the process wrote.")
 
 
 def alive(pid: int) -> bool:

@@ -65,6 +65,7 @@ class World:
         company: what `apply` gets instead of `COMPANY`; the text SIMULATOR in it becomes the simulator's URL.
         environment: more variables for the processes.
         script: what the simulator does where a request names no script.
+        home: where the home lies, if not in `root`.
     """
 
     def __init__(
@@ -74,9 +75,10 @@ class World:
         company: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
         script: str = "",
+        home: Path | None = None,
     ) -> None:
         self.root = root
-        self.home = root / "home"
+        self.home = home or root / "home"
         self._workers = workers
         self._company = COMPANY if company is None else company
         self._script = script

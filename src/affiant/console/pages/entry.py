@@ -65,7 +65,10 @@ def value_text(name: str, value: Any) -> tuple[str, bool]:
     if isinstance(value, str):
         return (words.groups(value), True) if _LONG_HEX.fullmatch(value) else (value or "(empty)", False)
     if isinstance(value, int):
-        if name in ("at", "from", "to", "due", "expires", "requested", "effective", "hour", "origin_at", "checkpoint_at") and value > 10**14:
+        if (
+            name in ("at", "from", "to", "due", "expires", "requested", "effective", "hour", "origin_at", "checkpoint_at")
+            and value > 10**14
+        ):
             return words.when_seconds(value), False
         return words.number(value), False
     if isinstance(value, list):
@@ -139,19 +142,29 @@ def show(visit: Visit) -> Response:
         sentence = f"{event.type}: {known.meaning}" if known else f"{event.type}: a type that this version does not know; kept and shown."
     hashes = "\n".join(f"{number:>2}  {hash_.hex()}" for number, hash_ in enumerate(proof.path, 1))
     page = EntryPage(
-        index=index, sentence=sentence, crumbs=(Link("Ledger", "/ledger"), Link("entry")),
-        before=f"/entries/{index - 1}" if index else "", after=f"/entries/{index + 1}" if index + 1 < size else "",
-        envelope=envelope_facts(event) if event else (), envelope_sub="Envelope version 1, decoded" if event else "Cannot be decoded by this version",
-        body=body_facts(event) if event else (), body_sub="Fields of the event, with what the registry says they mean",
-        raw=data.decode("utf-8", "backslashreplace"), raw_sub=f"{words.size(len(data))}, hashed exactly as they stand",
-        raw_links=(Link("Raw", f"/entries/{index}/raw"),), tree=diagram(proof), proof=proof_facts(proof),
-        proof_sub=_proof_sub(proof), path=hashes, path_words=words.sentence(words.count(len(proof.path), "hash", "hashes") + " of the path"),
+        index=index,
+        sentence=sentence,
+        crumbs=(Link("Ledger", "/ledger"), Link("entry")),
+        before=f"/entries/{index - 1}" if index else "",
+        after=f"/entries/{index + 1}" if index + 1 < size else "",
+        envelope=envelope_facts(event) if event else (),
+        envelope_sub="Envelope version 1, decoded" if event else "Cannot be decoded by this version",
+        body=body_facts(event) if event else (),
+        body_sub="Fields of the event, with what the registry says they mean",
+        raw=data.decode("utf-8", "backslashreplace"),
+        raw_sub=f"{words.size(len(data))}, hashed exactly as they stand",
+        raw_links=(Link("Raw", f"/entries/{index}/raw"),),
+        tree=diagram(proof),
+        proof=proof_facts(proof),
+        proof_sub=_proof_sub(proof),
+        path=hashes,
+        path_words=words.sentence(words.count(len(proof.path), "hash", "hashes") + " of the path"),
         checkpoint=proof.note.decode("utf-8", "replace") if proof.signed else "not signed yet",
         checkpoint_sub=f"Over {words.count(proof.size, 'entry', 'entries')}, signed by {signers(proof.note)}" if proof.signed else "",
         cosignatures=cosignature_facts(proof),
         cosignatures_none="No witness has cosigned a head that covers this entry: until then only the company's own signature does.",
         verify=f"affiant ledger prove {index} --home {context.home_words}\nsha256 of 0x00 and the bytes = {proof.leaf.hex()}",
-    )  # fmt: skip
+    )
     return visit.page("entry.html", page, "/ledger")
 
 
@@ -159,7 +172,8 @@ def _proof_sub(proof: EntryProof) -> str:
     if not proof.signed:
         return "No signed head covers this entry yet"
     kind = "cosigned" if proof.anchors else "signed"
-    return f"{words.sentence(words.count(len(proof.path), 'hash leads', 'hashes lead'))} to the {kind} root of {words.number(proof.size)} entries"
+    hashes = words.sentence(words.count(len(proof.path), "hash leads", "hashes lead"))
+    return f"{hashes} to the {kind} root of {words.count(proof.size, 'entry', 'entries')}"
 
 
 def raw(visit: Visit) -> Response:

@@ -37,9 +37,13 @@ class ExchangePage:
 GOOD, FAILED = STATES["met"], STATES["failed"]
 _WAYS = {"redact": "Redacted", "flag": "Flagged", "block": "Blocked", "hold": "Held", "allow": "Allowed"}
 _ENDS = {
-    "answered": "Answered", "provider_failed": "No link could answer", "blocked": "Blocked on the way out", "caller_left": "The caller left",
-    "cut": "Cut", "timed_out": "Timed out",
-}  # fmt: skip
+    "answered": "Answered",
+    "provider_failed": "No link could answer",
+    "blocked": "Blocked on the way out",
+    "caller_left": "The caller left",
+    "cut": "Cut",
+    "timed_out": "Timed out",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +125,40 @@ def steps_of(events: Events) -> tuple[Step, ...]:
     steps: list[Step] = []
     if events.refused:
         admitted = bool(body.get("key"))
-        steps.append(Step(GOOD if admitted else STATES["block"], "Admitted" if admitted else "Not admitted", f"key {key}" if admitted else "no key that is known", "0 ms"))
+        steps.append(
+            Step(
+                GOOD if admitted else STATES["block"],
+                "Admitted" if admitted else "Not admitted",
+                f"key {key}" if admitted else "no key that is known",
+                "0 ms",
+            )
+        )
         steps += [decision_step(d) for d in body.get("decisions", ())]
         code = body.get("code", "").replace("_", " ")
-        steps.append(Step(STATES["refused"], "Refused", f"{code}, status {body.get('status', '')}; entry", "", index, "", "Nothing left for a provider.", body.get("control", "")))
+        steps.append(
+            Step(
+                STATES["refused"],
+                "Refused",
+                f"{code}, status {body.get('status', '')}; entry",
+                "",
+                index,
+                "",
+                "Nothing left for a provider.",
+                body.get("control", ""),
+            )
+        )
         return tuple(steps)
     tenant = f", tenant {first.tenant}" if first.tenant else ""
     steps.append(Step(GOOD, "Admitted", f"key {key}{tenant}", "0 ms"))
     links = [f"{link['provider']} {link['model']} {link['version']} (at most {link['cap']})" for link in body.get("links", ())]
-    steps.append(Step(GOOD, "Permitted", ", then ".join(links) or "no link", note=f"label {body.get('label', '')}, from snapshot {body.get('epoch', '')}"))
+    steps.append(
+        Step(
+            GOOD,
+            "Permitted",
+            ", then ".join(links) or "no link",
+            note=f"label {body.get('label', '')}, from snapshot {body.get('epoch', '')}",
+        )
+    )
     steps += [decision_step(d) for d in body.get("decisions", ())]
     when = "durable before the caller's first byte" if body.get("overlap") else "durable before a byte left for a provider"
     steps.append(Step(GOOD, "Opened", "entry", "", index, when))
@@ -138,7 +167,16 @@ def steps_of(events: Events) -> tuple[Step, ...]:
         steps += list(_attempts(events.opened[1] if events.opened else None, closed))
         steps += [decision_step(d) for d in closed.body.get("decisions", ())]
         good = closed.body.get("outcome") == "answered"
-        steps.append(Step(GOOD if good else FAILED, "Closed", "entry", words.elapsed(closed.body.get("ms", 0)), closed_index, "durable before the last byte left"))
+        steps.append(
+            Step(
+                GOOD if good else FAILED,
+                "Closed",
+                "entry",
+                words.elapsed(closed.body.get("ms", 0)),
+                closed_index,
+                "durable before the last byte left",
+            )
+        )
     elif events.interrupted:
         steps.append(Step(STATES["interrupted"], "Interrupted", "entry", "", events.interrupted[0], "its producer ended while it was open"))
     else:
@@ -151,7 +189,13 @@ def sentence_of(events: Events) -> str:
     if events.refused:
         body = events.refused[1].body
         return f"Refused before forwarding: {body.get('code', '').replace('_', ' ')}."
-    redacted = sum(t["n"] for _, e in events.all for d in e.body.get("decisions", ()) if d.get("action") == "redact" and d.get("acted") for t in d.get("types", ()))
+    redacted = sum(
+        t["n"]
+        for _, e in events.all
+        for d in e.body.get("decisions", ())
+        if d.get("action") == "redact" and d.get("acted")
+        for t in d.get("types", ())
+    )
     tail = f"; {words.count(redacted, 'identifier')} redacted" if redacted else ""
     if events.closed:
         body = events.closed[1].body
@@ -173,7 +217,9 @@ def facts_of(events: Events) -> tuple[Fact, ...]:
         Fact("When", words.when_seconds(first.at_us), title=words.exact(first.at_us)),
         Fact("Surface", body.get("surface", "") + (", streamed" if body.get("stream") else "")),
         Fact("Route", body.get("route", "") or "none named", address("/exchanges", route=body.get("route", ""))),
-        Fact("Key", words.short_id(body.get("key", "")) or "none", address("/exchanges", key=body.get("key", "")), True, body.get("key", "")),
+        Fact(
+            "Key", words.short_id(body.get("key", "")) or "none", address("/exchanges", key=body.get("key", "")), True, body.get("key", "")
+        ),
     ]
     if events.opened:
         out.append(Fact("Label", body.get("label", "")))
@@ -196,7 +242,8 @@ def commitments_of(events: Events) -> tuple[Fact, ...]:
     names = (("commit_received", "Request as received"), ("commit_sent", "Request as sent"), ("commit_released", "Answer as released"))
     values = {name: value for _, event in events.all for name, value in event.body.items() if name.startswith("commit_")}
     return tuple(
-        Fact(title, words.groups(values[name]), mono=True, title=values[name]) if name in values else Fact(title, "none") for name, title in names
+        Fact(title, words.groups(values[name]), mono=True, title=values[name]) if name in values else Fact(title, "none")
+        for name, title in names
     )
 
 
@@ -211,11 +258,17 @@ def show(visit: Visit) -> Response:
     mode = events.first[1].body.get("mode", "")
     policy = f"Policy digest {first.policy[:8]}…" if first.policy else "No policy applied"
     page = ExchangePage(
-        exchange, sentence_of(events), f"{policy}{', ' + mode if mode else ''}", steps_of(events), facts_of(events),
-        f"{noun} {listed}" + (f" under the {'cosigned' if proof.anchors else 'signed'} root of {words.number(proof.size)}" if proof.signed else ""),
-        diagram(proof), (*cosignature_facts(proof), *proof_facts(proof)) if proof.anchors else (Fact("Witnessed", "by nobody yet"), *proof_facts(proof)),
+        exchange,
+        sentence_of(events),
+        f"{policy}{', ' + mode if mode else ''}",
+        steps_of(events),
+        facts_of(events),
+        f"{noun} {listed}"
+        + (f" under the {'cosigned' if proof.anchors else 'signed'} root of {words.number(proof.size)}" if proof.signed else ""),
+        diagram(proof),
+        (*cosignature_facts(proof), *proof_facts(proof)) if proof.anchors else (Fact("Witnessed", "by nobody yet"), *proof_facts(proof)),
         commitments_of(events),
-    )  # fmt: skip
+    )
     return visit.page("exchange.html", page, "/exchanges")
 
 

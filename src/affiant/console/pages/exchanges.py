@@ -71,9 +71,15 @@ def filter_of(visit: Visit) -> ExchangeFilter:
     if set(visit.session.roles) <= {"consumer"}:
         keys = tuple(key.id for key in visit.context.records.keys(visit.session.person))
     return ExchangeFilter(
-        visit.query("outcome"), visit.query("route"), visit.query("key"), visit.query("mode"), day_number(visit.query("day")),
-        visit.query("acted"), visit.query("uninspected") == "1", keys,
-    )  # fmt: skip
+        visit.query("outcome"),
+        visit.query("route"),
+        visit.query("key"),
+        visit.query("mode"),
+        day_number(visit.query("day")),
+        visit.query("acted"),
+        visit.query("uninspected") == "1",
+        keys,
+    )
 
 
 def day_number(text: str) -> int:
@@ -95,12 +101,21 @@ def row_of(line: ExchangeLine) -> ExchangeRow:
     tokens = f"{words.number(line.tokens_in)} / {words.number(line.tokens_out)}" if line.tokens_in or line.tokens_out else "–"
     state = outcome_state(line.outcome)
     return ExchangeRow(
-        line.id, words.short_id(line.id), line.at, line.route or "–", line.key, words.short_id(line.key) if line.key else "–",
-        line.words or "–", line.served or "–", tokens, words.elapsed(line.ms) if line.ms else "–", state,
-    )  # fmt: skip
+        line.id,
+        words.short_id(line.id),
+        line.at,
+        line.route or "–",
+        line.key,
+        words.short_id(line.key) if line.key else "–",
+        line.words or "–",
+        line.served or "–",
+        tokens,
+        words.elapsed(line.ms) if line.ms else "–",
+        state,
+    )
 
 
-def list_page(visit: Visit) -> Response:
+def show(visit: Visit) -> Response:
     """The list."""
     found, offset = filter_of(visit), visit.offset()
     total = visit.queries.count_exchanges(found)
@@ -115,15 +130,24 @@ def list_page(visit: Visit) -> Response:
         choose("outcome", "Outcome", query["outcome"], [(o, outcome_state(o).word) for o in visit.queries.outcomes()]),
         choose("route", "Route", query["route"], [(r, r) for r in visit.queries.routes()]),
         choose("acted", "Decision", query["acted"], [("redacted", "redacted"), ("flagged", "flagged")]),
-        choose("mode", "Mode", query["mode"], [("enforce", "enforce"), ("warn", "warn"), ("watch", "watch"), ("not_enforced", "not enforced")]),
+        choose(
+            "mode", "Mode", query["mode"], [("enforce", "enforce"), ("warn", "warn"), ("watch", "watch"), ("not_enforced", "not enforced")]
+        ),
         Filter("day", "Day", query["day"], (), "2026-11-23"),
         Filter("key", "Key", query["key"], (), "key id"),
     )
     empty = Empty("Nothing matches", "No exchange fits these filters.", "", "/exchanges", "Show all exchanges") if filtered else EMPTY
     page = ExchangesPage(
-        sentence, "Refusals included; each is evidence of its own", filters, filtered, "/exchanges",
-        (Link("CSV", address("/exchanges.csv", **query)),), rows, page_of("/exchanges", total, offset, LIMIT, **query), empty,
-    )  # fmt: skip
+        sentence,
+        "Refusals included; each is evidence of its own",
+        filters,
+        filtered,
+        "/exchanges",
+        (Link("CSV", address("/exchanges.csv", **query)),),
+        rows,
+        page_of("/exchanges", total, offset, LIMIT, **query),
+        empty,
+    )
     return visit.page("exchanges.html", page, "/exchanges")
 
 

@@ -66,11 +66,18 @@ LIMIT = 50
 def _rows(lines: list[EntryLine]) -> tuple[EntryRow, ...]:
     return tuple(
         EntryRow(
-            line.idx, line.at, line.type, line.ref, words.short_id(line.ref, 16) or "–", ref_href(line.type, line.ref), line.actor,
-            words.short_id(line.actor, 18) or "–", line.producer,
+            line.idx,
+            line.at,
+            line.type,
+            line.ref,
+            words.short_id(line.ref, 16) or "–",
+            ref_href(line.type, line.ref),
+            line.actor,
+            words.short_id(line.actor, 18) or "–",
+            line.producer,
         )
         for line in lines
-    )  # fmt: skip
+    )
 
 
 def show(visit: Visit) -> Response:
@@ -80,7 +87,8 @@ def show(visit: Visit) -> Response:
     kind, ref, offset = visit.query("type"), visit.query("ref"), visit.offset()
     anchors = tuple(AnchorRow(a.witness, a.time_s * 1_000_000, a.size) for a in sorted(visit.context.anchors(), key=lambda a: -a.size)[:6])
     last = f"last anchored outside {words.near(anchors[0].at, now)}" if anchors else "never anchored outside"
-    sentence = f"{words.sentence(words.count(size, 'entry', 'entries'))} in one order, {words.number(head.size)} of them under the signed head; {last}."
+    entries = words.sentence(words.count(size, "entry", "entries"))
+    sentence = f"{entries} in one order, {words.number(head.size)} of them under the signed head; {last}."
     unreadable = queries.tally("unreadable")
     facts = [
         Fact("Entries", words.number(size)),
@@ -90,19 +98,36 @@ def show(visit: Visit) -> Response:
         Fact("Check all", f"affiant ledger verify --home {visit.context.home_words}", mono=True),
     ]
     if unreadable:
-        facts.append(Fact("Not understood", words.count(unreadable, "entry", "entries"), "/ledger?type=unreadable", note="kept and shown, counted nowhere"))
+        facts.append(
+            Fact(
+                "Not understood",
+                words.count(unreadable, "entry", "entries"),
+                "/ledger?type=unreadable",
+                note="kept and shown, counted nowhere",
+            )
+        )
     filters = (
         choose("type", "Event", kind, [(name, f"{name} ({words.number(count)})") for name, count in queries.types()]),
         Filter("ref", "About", ref, (), "exchange or record id"),
     )
     total = queries.count_entries(kind, ref)
     page = LedgerPage(
-        sentence, head.note.decode("utf-8", "replace"), f"The newest signed head, over {words.count(head.size, 'entry', 'entries')}", tuple(facts),
-        anchors, "Cosignatures by witnesses; one that others run is what makes a period trustworthy",
-        "No witness has cosigned this ledger. Whoever holds its key could still rewrite it unnoticed.", filters, bool(kind or ref), "/ledger",
-        (Link("CSV", address("/ledger.csv", type=kind, ref=ref)),), "Newest first", _rows(queries.entries(kind, ref, offset, LIMIT)),
-        page_of("/ledger", total, offset, LIMIT, type=kind, ref=ref), Empty("Nothing matches", "No entry fits these filters.", "", "/ledger", "Show all entries"),
-    )  # fmt: skip
+        sentence,
+        head.note.decode("utf-8", "replace"),
+        f"The newest signed head, over {words.count(head.size, 'entry', 'entries')}",
+        tuple(facts),
+        anchors,
+        "Cosignatures by witnesses; one that others run is what makes a period trustworthy",
+        "No witness has cosigned this ledger. Whoever holds its key could still rewrite it unnoticed.",
+        filters,
+        bool(kind or ref),
+        "/ledger",
+        (Link("CSV", address("/ledger.csv", type=kind, ref=ref)),),
+        "Newest first",
+        _rows(queries.entries(kind, ref, offset, LIMIT)),
+        page_of("/ledger", total, offset, LIMIT, type=kind, ref=ref),
+        Empty("Nothing matches", "No entry fits these filters.", "", "/ledger", "Show all entries"),
+    )
     return visit.page("ledger.html", page, "/ledger")
 
 

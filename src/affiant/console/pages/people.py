@@ -62,7 +62,11 @@ class PeoplePage:
 
 
 EXPIRES_SOON_US = 7 * words.DAY_US
-_KEY_STATES = {"live": STATES["active"], "revoking": State("revoking", "being revoked", "ring", "failed", "failed"), "revoked": STATES["revoked"]}
+_KEY_STATES = {
+    "live": STATES["active"],
+    "revoking": State("revoking", "being revoked", "ring", "failed", "failed"),
+    "revoked": STATES["revoked"],
+}
 
 
 def key_row(key: Key, now_us: int, may_revoke: bool) -> KeyRow:
@@ -88,16 +92,23 @@ def show(visit: Visit, secret: NewSecret | None = None) -> Response:
     sentence = f"{words.sentence(words.spelled(len(people)))} {'person' if len(people) == 1 else 'people'}, {words.count(len(keys), 'key')}"
     sentence += f"; {words.count(soon, 'key expires', 'keys expire')} within a week." if soon else "."
     rows = tuple(
-        PersonRow(person.id, role_words(person.roles) or "no roles", "password" if person.has_password else "one-time link") for person in people
+        PersonRow(person.id, role_words(person.roles) or "no roles", "password" if person.has_password else "one-time link")
+        for person in people
     )
     may_change = visit.may("change.propose:person")
     page = PeoplePage(
-        sentence, rows, (Link("Propose a change of roles", "/changes/new?kind=person"),) if may_change else (),
+        sentence,
+        rows,
+        (Link("Propose a change of roles", "/changes/new?kind=person"),) if may_change else (),
         Empty("No people yet", "The first apply names them.", "affiant apply company.yaml"),
-        tuple(key_row(key, now, visit.may("key.revoke") or key.owner == visit.session.person) for key in keys), (),
-        Empty("No gateway keys yet", "A key lets one owner use named routes or models.", "affiant key create --models MODEL --owner PERSON"),
-        visit.may("key.create"), secret,
-    )  # fmt: skip
+        tuple(key_row(key, now, visit.may("key.revoke") or key.owner == visit.session.person) for key in keys),
+        (),
+        Empty(
+            "No gateway keys yet", "A key lets one owner use named routes or models.", "affiant key create --models MODEL --owner PERSON"
+        ),
+        visit.may("key.create"),
+        secret,
+    )
     return visit.page("people.html", page, "/people")
 
 

@@ -34,57 +34,112 @@ def _folded(words: str) -> str:
     return Folded(words).text
 
 
-_DROP = r"(?:ignore|ignoring|disregard|disregarding|forget|override|overrule|bypass|skip|neglect|discard|do not follow|don'?t follow|stop following)"
-_PRIOR = r"(?:previous|prior|above|earlier|preceding|foregoing|existing|current|original|initial|system|your|all|any|these|those|everything|other)"
-_ORDERS = r"(?:instructions?|prompts?|rules|directions?|directives?|guidelines?|commands?|polic(?:y|ies)|programming|constraints?|orders|restrictions?|safeguards?|guardrails?)"
-_SECRET = r"(?:system prompt|system message|initial prompt|hidden prompt|initial instructions|system instructions|hidden instructions|secret instructions|developer message|original instructions|your (?:\w{1,12} ){0,2}(?:instructions|prompt|rules|guidelines))"
+_DROP = (
+    r"(?:ignore|ignoring|disregard|disregarding|forget|override|overrule|bypass|skip|neglect|discard|do not follow"
+    r"|don'?t follow|stop following)"
+)
+_PRIOR = (
+    r"(?:previous|prior|above|earlier|preceding|foregoing|existing|current|original|initial|system|your|all|any|these|those"
+    r"|everything|other)"
+)
+_ORDERS = (
+    r"(?:instructions?|prompts?|rules|directions?|directives?|guidelines?|commands?|polic(?:y|ies)|programming|constraints?"
+    r"|orders|restrictions?|safeguards?|guardrails?)"
+)
+_HIDDEN = (
+    r"(?:system prompt|system message|initial prompt|hidden prompt|initial instructions|system instructions"
+    r"|hidden instructions|secret instructions|developer message|original instructions"
+    r"|your (?:\w{1,12} ){0,2}(?:instructions|prompt|rules|guidelines))"
+)
 
 _RULES = (
     _rule("override", 900_000, "ignor|disregard|forget|overrid|overrul|bypass|skip|neglect|discard|follow",
           rf"\b{_DROP}\b(?: [\w',]{{1,14}}){{0,4}}? {_PRIOR}\b(?:[ \w',-]{{0,40}}?) ?\b{_ORDERS}\b"),
     _rule("override", 850_000, "ignor|disregard|forget|discard",
-          r"\b(?:ignore|disregard|forget|discard) (?:\w{1,10} ){0,2}?(?:everything|anything|all|what(?:ever)?)(?: of)?(?: that)?(?: (?:was|is|i|you|we|has been|have|had|were))*"
+          r"\b(?:ignore|disregard|forget|discard) (?:\w{1,10} ){0,2}?(?:everything|anything|all"
+          r"|what(?:ever)?)(?: of)?(?: that)?(?: (?:was|is|i|you|we|has been|have|had|were))*"
           r" ?(?:said|told|wrote|written|above|before|previously|so far|that came before|prior|up to now|until now|learned|know)\b"),
-    _rule("override", 850_000, "ignor|disregard|forget", r"\b(?:ignore|disregard|forget) (?:all |everything |the )?(?:of )?(?:the )?(?:above|previous|prior)(?: (?:text|content|conversation|task|message|input|and)\b|[.,:;!\n]|$)"),
+    _rule("override", 850_000, "ignor|disregard|forget",
+          r"\b(?:ignore|disregard|forget) (?:all |everything |the )?(?:of )?(?:the )?(?:above|previous|prior)(?: (?:text|content"
+          r"|conversation|task|message|input|and)\b|[.,:;!\n]|$)"),
     _rule("new_orders", 750_000, "instruction|task|rules|objective|orders|directive",
-          r"\b(?:here (?:are|is)|follow|obey|execute|you have|these are|this is|receive|with) (?:my |your |the |these |this |a )?new (?:\w{1,12} ){0,1}(?:instructions?|task|rules|objective|orders?|directives?)\b"),
+          r"\b(?:here (?:are|is)|follow|obey|execute|you have|these are|this is|receive|with) (?:my |your |the |these |this "
+          r"|a )?new (?:\w{1,12} ){0,1}(?:instructions?|task|rules|objective|orders?|directives?)\b"),
     _rule("new_orders", 700_000, "instruction|task|orders",
-          r"(?:^|[\n.!>\]*#-] ?)(?:new|updated|real|actual|important|urgent|additional) (?:\w{1,10} ){0,1}(?:instructions?|task|orders) ?(?:for (?:the )?(?:ai|assistant|model|llm|bot)|from (?:the )?(?:system|admin|developer)s?|:)"),
+          r"(?:^|[\n.!>\]*#-] ?)(?:new|updated|real|actual|important|urgent|additional) (?:\w{1,10} ){0,1}(?:instructions?|task"
+          r"|orders) ?(?:for (?:the )?(?:ai|assistant|model|llm|bot)|from (?:the )?(?:system|admin|developer)s?|:)"),
     _rule("extraction", 850_000, "prompt|instruction|message|rules|guideline",
-          rf"\b(?:reveal|show|print|output|repeat|display|tell me|give me|write(?: out| down)?|return|leak|disclose|expose|share|dump|list|recite|summari[sz]e|translate|reproduce|copy|echo|what (?:is|are|was|were)|what's|say)\b(?: [\w',]{{1,14}}){{0,6}}? {_SECRET}\b"),
+          rf"\b(?:reveal|show|print|output|repeat|display|tell me|give me|write(?: out| down)?|return|leak|disclose|expose|share"
+          rf"|dump|list|recite|summari[sz]e|translate|reproduce|copy|echo|what (?:is|are|was|were)|what's"
+          rf"|say)\b(?: [\w',]{{1,14}}){{0,6}}? {_HIDDEN}\b"),
     _rule("extraction", 850_000, "above|before|beginning|start",
-          r"\b(?:repeat|print|output|reproduce|copy|write|return|recite|echo) (?:\w{1,12} ){0,5}?(?:words?|text|everything|all|sentences?|lines?|content|conversation|messages?)(?: \w{1,12}){0,3}? (?:above|before (?:this|that)|from the (?:beginning|start|top)|verbatim from)\b"),
-    _rule("extraction", 900_000, "you are|starting with|beginning with", r"\b(?:starting|beginning|starts?|begins?) with (?:the (?:words?|phrase) )?[\"'`]?you are\b"),
+          r"\b(?:repeat|print|output|reproduce|copy|write|return|recite|echo) (?:\w{1,12} ){0,5}?(?:words?|text|everything|all"
+          r"|sentences?|lines?|content|conversation|messages?)(?: \w{1,12}){0,3}? (?:above|before (?:this|that)"
+          r"|from the (?:beginning|start|top)|verbatim from)\b"),
+    _rule("extraction", 900_000, "you are|starting with|beginning with",
+          r"\b(?:starting|beginning|starts?|begins?) with (?:the (?:words?|phrase) )?[\"'`]?you are\b"),
     _rule("persona", 900_000, "do anything now|dan mode|developer mode|jailb|god mode|unrestricted|no restrictions|unfiltered|uncensored|amoral",
-          r"\b(?:do anything now|dan mode|(?:enable|enter|activate|switch to|in|with|engage|simulate) (?:the )?(?:developer|god|debug|sudo|admin|dan|jailbreak|unrestricted) mode|jailbroken|"
-          r"(?:act|respond|answer|behave|reply|pretend|roleplay|operate|be|become|you are|are now)(?: [\w',]{1,14}){0,6}? (?:unrestricted|unfiltered|uncensored|amoral|no restrictions|without (?:any )?(?:restrictions|filters?|limitations|censorship)))"),
+          r"\b(?:do anything now|dan mode|(?:enable|enter|activate|switch to|in|with|engage|simulate) (?:the )?(?:developer|god"
+          r"|debug|sudo|admin|dan|jailbreak|unrestricted) mode|jailbroken|"
+          r"(?:act|respond|answer|behave|reply|pretend|roleplay|operate|be|become|you are"
+          r"|are now)(?: [\w',]{1,14}){0,6}? (?:unrestricted|unfiltered|uncensored|amoral|no restrictions"
+          r"|without (?:any )?(?:restrictions|filters?|limitations|censorship)))"),
     _rule("persona", 800_000, "free from|without any|no longer|not bound|break free|broken free|freed from|have no|no ethical|any ethical|any moral",
-          r"\b(?:(?:you(?: are|'re)?|it|he|she|which|that|who|dan)(?: \w{1,12}){0,3}? (?:free(?:d)? (?:from|of)|no longer (?:bound|restricted|limited|constrained|have to)|not bound (?:by|to)|without any|have no|has no|broken? free (?:of|from)))(?: [\w',]{1,14}){0,5}? "
-          r"(?:restrictions?|rules|limits|limitations|guidelines|polic(?:y|ies)|filters?|confines|ethics?|ethical|moral|censorship|constraints?|openai)\b"),
+          r"\b(?:(?:you(?: are|'re)?|it|he|she|which|that|who|dan)(?: \w{1,12}){0,3}? (?:free(?:d)? (?:from|of)"
+          r"|no longer (?:bound|restricted|limited|constrained|have to)|not bound (?:by|to)|without any|have no|has no"
+          r"|broken? free (?:of|from)))(?: [\w',]{1,14}){0,5}? "
+          r"(?:restrictions?|rules|limits|limitations|guidelines|polic(?:y|ies)|filters?|confines|ethics?|ethical|moral"
+          r"|censorship|constraints?|openai)\b"),
     _rule("persona", 700_000, "from now on|you are now|you will now|you're now|pretend|henceforth",
-          r"\b(?:from now on,? you (?:are|will|must|have|shall|'re)|you (?:are|'re) now (?:a |an |the |going to |in |to act)|you will now (?:act|be|play|pretend|behave)|henceforth,? you)\b(?=[^\n]{0,240}?\b(?:ignore|rules|restrict|polic|filter|refuse|anything|no longer|without|hack|unethical|illegal|evil|limits|disregard|comply|obey|openai|ethic))"),
-    _rule("markup", 850_000, "<|im_start|<|system|[inst]|<<sys>>|[/inst]|<|endoftext|### system|[system]|</system>|<system>|end of prompt|end of instructions|end of document",
-          r"<\|(?:im_start|im_end|system|endoftext|assistant|eot_id|start_header_id)\|?>?|\[/?inst\]|<</?sys>>|(?:^|\n)\s*#{2,} ?system\b ?:?|\[system\](?:\(|:| )|</?system>(?=[^\n]{0,80}\b(?:you|ignore|new|must|instruction))|[-=*#<\[({] ?end of (?:prompt|instructions|document|user input|context|system)"),
+          r"\b(?:from now on,? you (?:are|will|must|have|shall|'re)|you (?:are|'re) now (?:a |an |the |going to |in |to act)"
+          r"|you will now (?:act|be|play|pretend|behave)|henceforth,? you)\b(?=[^\n]{0,240}?\b(?:ignore|rules|restrict|polic"
+          r"|filter|refuse|anything|no longer|without|hack|unethical|illegal|evil|limits|disregard|comply|obey|openai|ethic))"),
+    _rule("markup", 850_000, "<|im_start|<|system|[inst]|<<sys>>|[/inst]|<|endoftext|### system|[system]|</system>|<system>"
+                             "|end of prompt|end of instructions|end of document",
+          r"<\|(?:im_start|im_end|system|endoftext|assistant|eot_id|start_header_id)\|?>?|\[/?inst\]|<</?sys>>|(?:^"
+          r"|\n)\s*#{2,} ?system\b ?:?|\[system\](?:\(|:| )|</?system>(?=[^\n]{0,80}\b(?:you|ignore|new|must|instruction))"
+          r"|[-=*#<\[({] ?end of (?:prompt|instructions|document|user input|context|system)"),
     _rule("indirect", 850_000, "assistant|ai |model|llm|chatbot|language model|agent",
-          r"\b(?:if you are|attention|note to|message to|instructions? (?:for|to)|hey|dear|to the|important for)(?: (?:an|the|any|all|every|your))?(?: \w{1,14}){0,2}? (?:ai|assistants?|language models?|llms?|chatbots?|ai models?|ai agents?)\b[ ,:;.-]{1,3}(?:\w{1,14} ){0,10}?"
-          r"(?:ignore|disregard|must|send|forward|email|reveal|output|print|say|respond|include|do not|execute|call|run|please|rate|recommend|mention|transfer|write|reply|summari[sz]e|instead)\b"),
-    _rule("indirect", 800_000, "do not tell|don't tell|without telling|without informing|do not mention|don't mention|do not inform|secretly|without asking|without the user",
-          r"\b(?:do not|don'?t|never|without) (?:tell(?:ing)?|inform(?:ing)?|mention(?:ing)? (?:this|it|that)|notify(?:ing)?|ask(?:ing)?|alert(?:ing)?|reveal(?:ing)? (?:this|it)) ?(?:\w{1,8} ){0,3}?(?:to )?(?:the )?(?:user|human|anyone|owner|customer|them)\b|\bsecretly (?:send|forward|email|upload|add|include|execute|call|transfer)\b"),
+          r"\b(?:if you are|attention|note to|message to|instructions? (?:for|to)|hey|dear|to the|important for)(?: (?:an|the|any"
+          r"|all|every|your))?(?: \w{1,14}){0,2}? (?:ai|assistants?|language models?|llms?|chatbots?|ai models?"
+          r"|ai agents?)\b[ ,:;.-]{1,3}(?:\w{1,14} ){0,10}?"
+          r"(?:ignore|disregard|must|send|forward|email|reveal|output|print|say|respond|include|do not|execute|call|run|please"
+          r"|rate|recommend|mention|transfer|write|reply|summari[sz]e|instead)\b"),
+    _rule("indirect", 800_000,
+          "do not tell|don't tell|without telling|without informing|do not mention|don't mention|do not inform|secretly"
+          "|without asking|without the user",
+          r"\b(?:do not|don'?t|never|without) (?:tell(?:ing)?|inform(?:ing)?|mention(?:ing)? (?:this|it|that)|notify(?:ing)?"
+          r"|ask(?:ing)?|alert(?:ing)?|reveal(?:ing)? (?:this|it)) ?(?:\w{1,8} ){0,3}?(?:to )?(?:the )?(?:user|human|anyone|owner"
+          r"|customer|them)\b|\bsecretly (?:send|forward|email|upload|add|include|execute|call|transfer)\b"),
     _rule("exfiltration", 850_000, "send|forward|upload|post|email|exfiltrat|append",
-          r"\b(?:send|forward|upload|post|e-?mail|exfiltrate|append|transmit|leak)\b(?: [\w',/-]{1,16}){0,8}? (?:conversation|chat history|system prompt|credentials|api keys?|passwords?|secrets?|access tokens?|private keys?|environment variables|user'?s? (?:data|information|messages|emails))\b(?: [\w',/-]{1,16}){0,6}? (?:to|as|via|at|in) [^\n]{0,24}?(?:https?:|@|url|webhook|server|endpoint|attacker|\[email)"),
-    _rule("override_de", 900_000, "ignorier|vergiss|missacht", r"\b(?:ignorier(?:e|en|t)?|vergiss|vergesse?n?|missachte)\b(?: \w{1,14}){0,4}? (?:anweisungen|anweisung|instruktionen|regeln|befehle|vorgaben|prompts?)\b"),
-    _rule("override_es", 900_000, "ignor|olvid|omit", r"\b(?:ignora|ignore|ignorar|olvida|olvide|omite|omita)\b(?: \w{1,14}){0,4}? (?:instrucciones|reglas|indicaciones|ordenes|directrices)\b"),
-    _rule("override_fr", 900_000, "ignor|oubli", r"\b(?:ignore[zr]?|oublie[zr]?)\b(?: [\w']{1,14}){0,4}? (?:instructions|consignes|regles|directives|ordres)\b"),
-    _rule("override_it", 900_000, "ignor|dimentic", r"\b(?:ignora|ignorare|dimentica|dimenticare)\b(?: \w{1,14}){0,4}? (?:istruzioni|regole|indicazioni|ordini)\b"),
-    _rule("override_pt", 900_000, "ignor|esque", r"\b(?:ignore|ignora|ignorar|esqueca|esquece)\b(?: \w{1,14}){0,4}? (?:instrucoes|regras|orientacoes|ordens)\b"),
+          r"\b(?:send|forward|upload|post|e-?mail|exfiltrate|append|transmit|leak)\b(?: [\w',/-]{1,16}){0,8}? (?:conversation"
+          r"|chat history|system prompt|credentials|api keys?|passwords?|secrets?|access tokens?|private keys?"
+          r"|environment variables|user'?s? (?:data|information|messages|emails))\b(?: [\w',/-]{1,16}){0,6}? (?:to|as|via|at"
+          r"|in) [^\n]{0,24}?(?:https?:|@|url|webhook|server|endpoint|attacker|\[email)"),
+    _rule("override_de", 900_000, "ignorier|vergiss|missacht",
+          r"\b(?:ignorier(?:e|en|t)?|vergiss|vergesse?n?|missachte)\b(?: \w{1,14}){0,4}? (?:anweisungen|anweisung|instruktionen"
+          r"|regeln|befehle|vorgaben|prompts?)\b"),
+    _rule("override_es", 900_000, "ignor|olvid|omit",
+          r"\b(?:ignora|ignore|ignorar|olvida|olvide|omite|omita)\b(?: \w{1,14}){0,4}? (?:instrucciones|reglas|indicaciones"
+          r"|ordenes|directrices)\b"),
+    _rule("override_fr", 900_000, "ignor|oubli",
+          r"\b(?:ignore[zr]?|oublie[zr]?)\b(?: [\w']{1,14}){0,4}? (?:instructions|consignes|regles|directives|ordres)\b"),
+    _rule("override_it", 900_000, "ignor|dimentic",
+          r"\b(?:ignora|ignorare|dimentica|dimenticare)\b(?: \w{1,14}){0,4}? (?:istruzioni|regole|indicazioni|ordini)\b"),
+    _rule("override_pt", 900_000, "ignor|esque",
+          r"\b(?:ignore|ignora|ignorar|esqueca|esquece)\b(?: \w{1,14}){0,4}? (?:instrucoes|regras|orientacoes|ordens)\b"),
     _rule("override_ru", 900_000, _folded("игнориру|забудь|проигнориру"),
-          rf"(?:{_folded('игнорируй|игнорируйте|забудь|забудьте|проигнорируй|проигнорируйте')})(?: \w{{1,16}}){{0,4}}? (?:{_folded('инструкции|указания|правила|команды|инструкций')})"),
-    _rule("override_zh", 900_000, "忽略|无视|忘记|無視|忘れ", r"(?:忽略|无视|忘记|無視|忘れ)[^\n。]{0,16}(?:指令|指示|提示|规则|規則|ルール|プロンプト)|(?:指示|命令|ルール|プロンプト)[^\n。]{0,8}(?:無視|忘れ)"),
+          rf"(?:{_folded('игнорируй|игнорируйте|забудь|забудьте|проигнорируй|проигнорируйте')})(?: \w{{1,16}}){{0,4}}? "
+          rf"(?:{_folded('инструкции|указания|правила|команды|инструкций')})"),
+    _rule("override_zh", 900_000, "忽略|无视|忘记|無視|忘れ",
+          r"(?:忽略|无视|忘记|無視|忘れ)[^\n。]{0,16}(?:指令|指示|提示|规则|規則|ルール|プロンプト)|(?:指示|命令|ルール|プロンプト)[^\n。]{0,8}(?:無視|忘れ)"),
 )  # fmt: skip
 
 _SOFTENERS = re.compile(
-    r"\b(?:prompt injections?|injection attacks?|jailbreaks?|attackers?|phishing|for example|such as|e\.g\.|example of|detect(?:s|ing|ion)?|"
-    r"what happens (?:if|when)|why (?:do|does|would)|phrase|research|paper|training data|filter(?:s|ed)?|he said|she said|told (?:him|her|them)|wrote)\b"
+    r"\b(?:prompt injections?|injection attacks?|jailbreaks?|attackers?|phishing|for example|such as|e\.g\.|example of|detect(?:s"
+    r"|ing|ion)?|"
+    r"what happens (?:if|when)|why (?:do|does|would)|phrase|research|paper|training data|filter(?:s|ed)?|he said|she said"
+    r"|told (?:him|her|them)|wrote)\b"
 )
 _QUOTES = "\"'`"
 _SPACE_RUN = re.compile(r"[ \t\r\n]{2,}|[\t\r\n]")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 from affiant.guards.text import Folded
 
@@ -35,7 +36,26 @@ _SECRETS = re.compile(
     r"|(?P<jwt>eyJ[A-Za-z0-9_-]{10,400}\.eyJ[A-Za-z0-9_-]{10,400}\.[A-Za-z0-9_-]{10,200})"
     r")"
 )
-_SECRET_SIGNS = ("sk-", "AKIA", "ASIA", "ABIA", "ACCA", "gh", "glpat-", "xox", "xapp-", "AIza", "k_live_", "k_test_", "npm_", "pypi-", "hf_", "afk_", "SG.", "eyJ")
+_SECRET_SIGNS = (
+    "sk-",
+    "AKIA",
+    "ASIA",
+    "ABIA",
+    "ACCA",
+    "gh",
+    "glpat-",
+    "xox",
+    "xapp-",
+    "AIza",
+    "k_live_",
+    "k_test_",
+    "npm_",
+    "pypi-",
+    "hf_",
+    "afk_",
+    "SG.",
+    "eyJ",
+)
 PEM_OPEN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?-----")
 PEM_CLOSE = "-----END"
 LINK_MARKS = re.compile(r"!\[|<img\b|\n[ \t\r]*\n|[>)]|(?:https?:)?//[!#-&(*-;=?-\[^-~]{4,900}", re.IGNORECASE)
@@ -91,7 +111,7 @@ def _system(texts: tuple[str, ...]) -> tuple[frozenset[tuple[str, ...]], frozens
 def _random(token: str) -> bool:
     """Whether a token looks like a planted mark or a key rather than a name: digits and letters mixed more than once."""
     kinds = ["d" if char.isdigit() else "l" for char in token if char.isalnum()]
-    return sum(1 for one, two in zip(kinds, kinds[1:], strict=False) if one != two) >= 3
+    return sum(1 for one, two in pairwise(kinds) if one != two) >= 3
 
 
 def words(folded: str) -> list[str]:

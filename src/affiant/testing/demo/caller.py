@@ -11,6 +11,8 @@ from affiant.kit.errors import CouldNotLook
 from affiant.operations.wire import Wire
 from affiant.testing.demo.traffic import Call
 
+_NOT_SERVING = (b"evidence_unavailable", b"evidence_no_room", b"snapshot_stale", b"limits_unavailable")
+
 
 class Callers:
     """A pool of connections to the gateway.
@@ -58,6 +60,6 @@ class Callers:
             reply = await wire.request("POST", "/v1/chat/completions", headers, call.body)
         finally:
             self._idle.put_nowait(wire)
-        if reply.status == 503:
+        if reply.status == 503 and any(code in reply.body for code in _NOT_SERVING):
             raise CouldNotLook(f"The gateway refuses: {reply.body[:300].decode('utf-8', 'replace')}", "See its messages above.")
         self.tally["cut" if not reply.complete else "answered" if reply.status < 400 else f"refused {reply.status}"] += 1

@@ -16,6 +16,7 @@ from pathlib import Path
 from affiant.kit.errors import BadInput
 
 ORIGIN = "demo/northwind-assist"
+WITNESS = "demo-witness-stand-in"
 PROVIDERS = ("harbor", "skyline")
 OUTSIDE_ACCOUNT = "harbor-lab"
 
@@ -26,7 +27,7 @@ class Memory:
 
     Args:
         simulator_port, witness_port, gateway_port, console_port: chosen free once, then kept.
-        witness: the witness's verifier key and URL as `init` takes them.
+        log_vkey: the ledger's verifier key, which the witness must know.
         keys: gateway key id -> secret.
         finished: whether the history was played to its end.
         first_us, last_us: span of the history.
@@ -36,7 +37,7 @@ class Memory:
     witness_port: int = 0
     gateway_port: int = 0
     console_port: int = 0
-    witness: str = ""
+    log_vkey: str = ""
     keys: dict[str, str] = field(default_factory=dict)
     finished: bool = False
     first_us: int = 0

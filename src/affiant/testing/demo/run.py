@@ -7,6 +7,7 @@ Leaves out: the environment (Makefile) and the processes' own work.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ import uvloop
 from affiant.kit.clock import ClockFile
 from affiant.kit.errors import CouldNotLook
 from affiant.kit.home import open_home
-from affiant.kit.keyring import Keyring, open_keyring
+from affiant.kit.keyring import open_keyring
 from affiant.testing.demo import words
 from affiant.testing.demo.caller import Callers
 from affiant.testing.demo.control import Control
@@ -86,56 +87,63 @@ def run(options: Options) -> int:
 
 def _make(options: Options, stage: Stage, clock: ClockFile, progress: Progress) -> Counter[str]:
     """Make the home and play its history."""
-    memory, layout = stage.memory, stage.layout
+    memory = stage.memory
     span = Span.ending(time.time_ns() // 1000, options.days)
     memory.first_us, memory.last_us = span.first_us, span.first_us + span.hours * 3_600_000_000
     clock.fix(span.first_us)
     progress.step("starting the provider simulator and the witness")
     stage.start_outside()
-    progress.step("creating the home and its company")
+    progress.step("creating the home")
     stage.init()
     ready = stage.serve()
-    stage.apply()
-    layout.save(memory)
-    token = _keyring_of(layout).local_token
 
     async def play() -> Counter[str]:
-        control = Control(layout.home / "run" / "control.sock", token)
+        control = _control_of(stage.layout)
         callers = Callers(str(ready["gateway"]), memory.keys, clock)
-        story = Story(control, stage.simulator, layout, memory.keys)
         try:
-            history = History(span, options.exchanges, clock, control, callers, story, progress)
-            tally = await history.play()
+            progress.step("applying the company")
+            await _apply(control, stage)
+            story = Story(control, stage.simulator, stage.layout, memory.keys)
+            tally = await History(span, options.exchanges, clock, control, callers, story, progress).play()
             clock.follow()
             await control.tick()
+            progress.end(f"{options.days} days with {sum(tally.values())} exchanges were played")
+            progress.step("running the controls over that time")
+            first, last = (time.strftime("%Y-%m-%d", time.gmtime(us / 1e6)) for us in (memory.first_us, memory.last_us - 1))
+            await control.post("/controls/run", {"controls": [], "period": f"{first}..{last}"}, "mara.lind")
             return tally
         finally:
             await callers.close()
             await control.close()
 
-    tally = uvloop.run(play())
-    progress.end(f"{options.days} days with {sum(tally.values())} exchanges were played")
-    _run_controls(stage, progress)
-    return tally
+    return uvloop.run(play())
 
 
-def _run_controls(stage: Stage, progress: Progress) -> None:
-    """Run every control over the history, as an operator would."""
-    progress.step("running the controls over that time")
-    first, last = (time.strftime("%Y-%m-%d", time.gmtime(us / 1e6)) for us in (stage.memory.first_us, stage.memory.last_us - 1))
-    stage.cli("control", "run", "--all", "--period", f"{first}..{last}", "--as", "mara.lind")
+async def _apply(control: Control, stage: Stage) -> None:
+    """Apply the company (the first apply after init is in force at once) and make a key for probes."""
+    made = await control.call("POST", "/api/v1/apply?name=company.yaml", stage.company(), "mara.lind", "application/yaml")
+    stage.memory.keys.update({each["key_id"]: each["secret"] for each in made["keys"]})
+    await control.post("/keys", {"owner": "priya.nair", "tenant": "aurora", "models": ["*"], "probes": True}, "jonas.vik")
+    stage.layout.save(stage.memory)
 
 
 def _sign_in_link(stage: Stage) -> str:
     """A one-time link for the compliance lead."""
-    return stage.cli("person", "link", "mara.lind").strip()
+
+    async def ask() -> str:
+        control = _control_of(stage.layout)
+        try:
+            return str((await control.post("/people/mara.lind/link"))["url"])
+        finally:
+            await control.close()
+
+    return uvloop.run(ask())
 
 
-def _keyring_of(layout: Layout) -> Keyring:
-    import os
-
+def _control_of(layout: Layout) -> Control:
     os.environ["AFFIANT_UNLOCK"] = f"file:{layout.unlock}"
-    return open_keyring(open_home(layout.home))
+    home = open_home(layout.home)
+    return Control(home.run / "control.sock", open_keyring(home).local_token)
 
 
 def _until_stopped(stage: Stage) -> int:

@@ -14,8 +14,8 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from affiant.kit.errors import CouldNotLook
-from affiant.testing.demo.layout import ORIGIN, Layout, Memory, port_for
-from affiant.testing.process import Running, start_ready
+from affiant.testing.demo.layout import ORIGIN, WITNESS, Layout, Memory, port_for
+from affiant.testing.process import Running, start_ready, wait_listening
 
 COMPANY = Path(__file__).resolve().parent.parent / "demo_company.yaml"
 
@@ -35,6 +35,7 @@ class Stage:
         self._environment = layout.environment()
         self._log: IO[bytes] = open(layout.log, "ab")  # noqa: SIM115 -- children write to it; closed in `end`
         self._running: list[Running] = []
+        self._witness_ready: dict[str, Any] = {}
         memory.simulator_port = port_for(memory.simulator_port)
         memory.witness_port = port_for(memory.witness_port)
         memory.gateway_port = port_for(gateway_port or memory.gateway_port or 8080)
@@ -49,22 +50,28 @@ class Stage:
         """Start what is not the company's: provider and witness."""
         simulator = ["-m", "affiant.testing.simulator", "--port", str(self.memory.simulator_port), "--state", str(self.layout.usage)]
         self._start([*simulator, *self.layout.account_options()])
-        witness = ["-m", "affiant", "witness", "serve", "--dir", str(self.layout.witness), "--port", str(self.memory.witness_port)]
-        ready = self._start([*witness, "--name", "demo-witness", "--stand-in"])
-        self.memory.witness = f"{ready['vkey']}@http://127.0.0.1:{self.memory.witness_port}"
+        self._start_witness()
 
     def init(self) -> None:
-        """Create the home: an explicit step, with the witness named."""
-        self.cli("init", "--home", str(self.layout.home), "--origin", ORIGIN, "--witness", self.memory.witness)
+        """Create the home: an explicit step, with the witness named; then the witness is told of the log."""
+        witness = f"{self._witness_ready['vkey']}@{self._witness_ready['url']}"
+        made = json.loads(self.cli("init", "--home", str(self.layout.home), "--origin", ORIGIN, "--witness", witness))
+        self.memory.log_vkey = made["log_vkey"]
+        self._running.pop().end()
+        self._start_witness()
 
-    def apply(self) -> None:
-        """Apply the company; keeps the secrets of its keys."""
+    def _start_witness(self) -> None:
+        command = ["-m", "affiant.testing.witness", "--dir", str(self.layout.witness), "--port", str(self.memory.witness_port)]
+        log = ["--log", self.memory.log_vkey] if self.memory.log_vkey else []
+        self._witness_ready = self._start([*command, "--name", WITNESS, *log])
+        wait_listening(self.memory.witness_port)
+
+    def company(self) -> bytes:
+        """The company file, with addresses and places filled in; also kept beside the home to read."""
         text = COMPANY.read_text(encoding="utf-8")
         text = text.replace("SIMULATOR", self.simulator).replace("DEMO/", f"{self.layout.root.resolve()}/")
-        file = self.layout.root / "company.yaml"
-        file.write_text(text, encoding="utf-8")
-        made = json.loads(self.cli("apply", str(file), "--as", "mara.lind").splitlines()[-1])
-        self.memory.keys = {each["key_id"]: each["secret"] for each in made["secrets"]}
+        (self.layout.root / "company.yaml").write_text(text, encoding="utf-8")
+        return text.encode()
 
     def serve(self) -> dict[str, Any]:
         """Serve the home; gives its ready line."""

@@ -1,0 +1,168 @@
+"""What reads the whole ledger: control runs, their kept rows, packages. Called in the analytics child, or by a command that is alone.
+
+Rows of each run are kept in `derived/runs/` for pages; a missing file is made again from the entries that the freeze names.
+Leaves out: when to run (`app_work`), how rows are shown (`app_findings`).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from affiant.affidavit import build
+from affiant.app_analytics import Append, Verb
+from affiant.assurance import ControlRun, Evidence, Period, opening_of, run_control, run_line
+from affiant.catalog import Catalog, load
+from affiant.kit.clock import open_clock
+from affiant.kit.errors import BadInput, CouldNotLook, NotFound
+from affiant.kit.home import Home
+from affiant.kit.keyring import open_keyring
+from affiant.ledger import LedgerReader
+
+DAY_US = 86_400_000_000
+_LIMITS = """
+SELECT COUNT(*) AS opened, COALESCE(SUM(CASE WHEN o.mode <> 'enforce' THEN 1 ELSE 0 END), 0) AS not_enforced,
+       COALESCE(SUM(CASE WHEN o.uninspected > 0 THEN 1 ELSE 0 END), 0) AS uninspected
+FROM exchange_opened o WHERE o.at >= :from_us AND o.at < :to_us ORDER BY opened
+"""
+
+
+class KeptRun(msgspec.Struct, frozen=True, array_like=True):
+    """Rows of one run, as pages show them; `limits` are figures about the same entries."""
+
+    control: str
+    freeze: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | int, ...], ...]
+    items: tuple[tuple[int, str], ...]
+    unmatched_columns: tuple[str, ...]
+    unmatched: tuple[tuple[str | int, ...], ...]
+    limits: dict[str, int]
+
+
+def kept_path(home: Home, freeze: str) -> Path:
+    """Where the rows of a frozen population lie.
+
+    Raises:
+        BadInput: no freeze id.
+    """
+    if not freeze.replace("_", "").isalnum():
+        raise BadInput(f"{freeze!r} is no freeze id.", "It is in the `population.frozen` entry.")
+    return home.derived / "runs" / f"{freeze}.msgpack"
+
+
+def end_size(reader: LedgerReader, as_of_us: int) -> int:
+    """Entries that a run may read: those under the newest signed checkpoint, or under the last one before an instant.
+
+    Raises:
+        CouldNotLook: no checkpoint is that old.
+    """
+    if not as_of_us:
+        return reader.checkpoint().size
+    sizes = [head.size for head in reader.checkpoints() if 0 < head.at_us < as_of_us]
+    if not sizes:
+        raise CouldNotLook("No kept checkpoint is older than that instant.", "Give a later --as-of.")
+    return max(sizes)
+
+
+def run_controls(home: Home, arguments: dict[str, Any], append: Append) -> list[dict[str, Any]]:
+    """Run controls over a period; each run is three entries. Gives one line a control (interfaces: stable)."""
+    catalog, reader = load(), LedgerReader(home)
+    period = Period(arguments["from_us"], arguments["to_us"])
+    names = arguments["controls"] or list(catalog.controls)
+    unknown = [name for name in names if name not in catalog.controls]
+    if unknown:
+        raise NotFound(f"There is no control {unknown[0]}.", f"Controls are: {', '.join(catalog.controls)}.")
+    size = end_size(reader, arguments["as_of_us"])
+    view_from = min(opening_of(reader, period.from_us), size)
+    now_us = open_clock().now_us()
+    lines = []
+    with Evidence(reader, size, view_from=view_from, views=catalog.views) as evidence:
+        limits = _limits(evidence, period)
+        for name in names:
+            run = run_control(evidence, catalog.controls[name], period, append, principal=arguments["principal"], now_us=now_us)
+            keep(home, run, run.frozen.id if run.frozen else "", limits)
+            lines.append(run_line(run) | {"run": run.id})
+    return lines
+
+
+def _limits(evidence: Evidence, period: Period) -> dict[str, int]:
+    params = {"from_us": period.from_us, "to_us": period.to_us, "end_size": evidence.end_size}
+    columns, rows = evidence.query(_LIMITS, params)
+    return {name: int(value) for name, value in zip(columns, rows[0], strict=True)} if rows else {}
+
+
+def keep(home: Home, run: ControlRun, freeze: str, limits: Mapping[str, int]) -> None:
+    """Keep a run's rows for pages, under its freeze id."""
+    frozen = run.frozen
+    if frozen is None or not freeze:
+        return
+    kept = KeptRun(
+        run.control.id, freeze, frozen.columns, frozen.rows, tuple((item.item, item.why) for item in run.items), frozen.unmatched_columns,
+        frozen.unmatched, dict(limits),
+    )  # fmt: skip
+    path = kept_path(home, freeze)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(msgspec.msgpack.encode(kept))
+    os.replace(temporary, path)
+
+
+def rebuild_rows(home: Home, arguments: dict[str, Any], append: Append) -> str:
+    """Make the kept rows of a freeze again, and check that they are the ones that were frozen.
+
+    Raises:
+        NotFound: no such freeze. CouldNotLook: the catalog no longer holds the version that was run.
+    """
+    freeze = arguments["freeze"]
+    catalog, reader = load(), LedgerReader(home)
+    found = next((event for index in reader.find(freeze) if (event := reader.event(index)).type == "population.frozen"), None)
+    if found is None:
+        raise NotFound(f"There is no frozen population {freeze}.", "See `affiant control list`.")
+    body = found.body
+    control = _control(catalog, body["control"])
+    period = Period(body["from"], body["to"])
+    with Evidence(reader, body["end_size"], view_from=opening_of(reader, period.from_us), views=catalog.views) as evidence:
+        run = run_control(evidence, control, period, None, sampled=False)
+        if run.frozen is None or run.frozen.root != body["root"]:
+            raise CouldNotLook(f"The catalog's {control.id} gives other rows than those frozen as {freeze}.", "Run the control again.")
+        keep(home, run, freeze, _limits(evidence, period))
+    return freeze
+
+
+def _control(catalog: Catalog, name: str) -> Any:
+    control = catalog.controls.get(name)
+    if control is None:
+        raise CouldNotLook(f"The catalog has no control {name}.", "Use the catalog that was adopted.")
+    return control
+
+
+def build_package(home: Home, arguments: dict[str, Any], append: Append) -> bytes:
+    """Build the affidavit of a period; its making is an entry. Gives the package's bytes."""
+    reader = LedgerReader(home)
+    with tempfile.TemporaryDirectory(prefix="affiant-package-", dir=home.derived) as folder:
+        path = Path(folder) / "package.affidavit"
+        built = build(
+            home, reader, open_keyring(home).log_seed, load(), arguments["from_us"], arguments["to_us"], path, arguments["principal"],
+            open_clock().now_us(),
+        )  # fmt: skip
+        data = path.read_bytes()
+    append([built.draft])
+    return data
+
+
+def first_day(home: Home, arguments: dict[str, Any], append: Append) -> int:
+    """First instant of the UTC day on which the newest period, or else the ledger, began."""
+    reader = LedgerReader(home)
+    begun = reader.event(0).at_us
+    for _, event in reader.of_types("period.opened"):
+        begun = max(begun, int(event.body.get("from", 0)))
+    return begun - begun % DAY_US
+
+
+VERBS: dict[str, Verb] = {"run": run_controls, "rebuild": rebuild_rows, "package": build_package, "first_day": first_day}

@@ -1,0 +1,68 @@
+"""`affiant control …`: run controls over a period, and list those in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from affiant.cli.session import as_option, session
+from affiant.cli.shared import FINDING, GOOD, UNSEEN, home_option, need_home, out, period_us, say, table, when, worst
+from affiant.kit.errors import BadInput
+
+_CODES = {"deviations noted": FINDING, "design gap": FINDING, "not tested": UNSEEN}
+
+
+@click.group("control")
+def command() -> None:
+    """Run controls over a period."""
+
+
+@command.command("run")
+@click.argument("control", required=False, metavar="[ID]")
+@click.option("--all", "every", is_flag=True, help="Every control in the catalog.")
+@click.option("--period", required=True, metavar="A..B", help="UTC dates, both inclusive, or instants, half-open.")
+@click.option("--as-of", default="", metavar="T", help="Read entries up to the last checkpoint before this instant only.")
+@home_option
+@as_option
+@click.pass_context
+def run(ctx: click.Context, control: str | None, every: bool, period: str, as_of: str, home: Path | None, person: str) -> int:
+    """Run one control, or all, over the entries of a period: freeze the population, draw a sample, judge every row.
+
+    Prints one JSON line a control. The run is itself an entry. What we run is management's own test. Exit code 1 where deviations
+    are noted, 3 where something could not be tested.
+    """
+    if (control is None) == (not every):
+        raise BadInput("Nothing or too much was named.", "Give the id of one control, or --all.")
+    period_us(period)
+    body: dict[str, Any] = {"period": period, "as_of": as_of}
+    if control:
+        body["controls"] = [control]
+    with session(ctx, need_home(home), person) as api:
+        lines = api.post("/controls/run", body)["runs"]
+    for line in lines:
+        out(line)
+        what = f"{line['control']:<8} {line['result']}"
+        say(f"{what} · {line['population']['rows']} rows, {len(line['deviations'])} deviations, {line['could_not_test']} could not be tested")
+    return worst(_CODES.get(line["result"], GOOD) for line in lines)
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="JSON to standard output.")
+@home_option
+@as_option
+@click.pass_context
+def list_command(ctx: click.Context, as_json: bool, home: Path | None, person: str) -> None:
+    """List controls in force with the result of their latest run."""
+    with session(ctx, need_home(home), person) as api:
+        found = api.get("/controls")
+    if as_json:
+        out(found)
+        return
+    rows = [["control", "version", "in force since", "latest result", "run at"]]
+    for each in found["controls"]:
+        latest = each["latest"] or {}
+        run_at = when(latest["at"]) if latest else ""
+        rows.append([each["id"], str(each["version"]), when(each["adopted_us"]), latest.get("result", "never run"), run_at])
+    click.echo(table(rows))

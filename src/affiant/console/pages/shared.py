@@ -1,0 +1,195 @@
+"""What the pages on controls share: the period looked at, the state of a control, strips of days, and rows with item results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from affiant.catalog import CATEGORIES, Control
+from affiant.console import words
+from affiant.console.context import DayItems, Item
+from affiant.console.pages.nouns import Cell, ItemRow
+from affiant.console.queries import Run
+from affiant.console.render import svg
+from affiant.console.visit import Visit
+from affiant.console.words import DAY_US, STATES, State
+from affiant.kit import charts
+
+MAX_STRIP_DAYS = 400
+_SLOT = re.compile(r"\{([a-z0-9_]+)(\|time)?\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The period that pages look at: half-open µs; `open` where it goes on beyond today."""
+
+    name: str
+    from_us: int
+    to_us: int
+    open: bool
+
+    @property
+    def from_day(self) -> int:
+        """First UTC day."""
+        return self.from_us // DAY_US
+
+    @property
+    def to_day(self) -> int:
+        """The UTC day after the last."""
+        return -(-self.to_us // DAY_US)
+
+    @property
+    def words(self) -> str:
+        """`1 Sep – 28 Feb 2027`."""
+        return period_words(self.from_us, self.to_us)
+
+    @property
+    def argument(self) -> str:
+        """As the command line takes it: both days inclusive."""
+        return period_argument(self.from_us, self.to_us)
+
+
+def period_words(from_us: int, to_us: int) -> str:
+    """A half-open span as inclusive days, in words."""
+    last = max(to_us - 1, from_us)
+    same = words.moment(from_us).year == words.moment(last).year
+    return f"{words.short_day(from_us) if same else words.day(from_us)} – {words.day(last)}"
+
+
+def period_argument(from_us: int, to_us: int) -> str:
+    """A half-open span as `A..B`, both inclusive where it consists of whole days, else as instants."""
+    if from_us % DAY_US or to_us % DAY_US:
+        return f"{words.exact(from_us)}..{words.exact(to_us)}"
+    return f"{words.moment(from_us):%Y-%m-%d}..{words.moment(to_us - DAY_US):%Y-%m-%d}"
+
+
+def period_of(visit: Visit) -> Period:
+    """The configured period; else from the first day of the ledger to today, or to the end of what the newest run speaks about."""
+    if visit.context.period is not None:
+        return Period(*visit.context.period, True)
+    now = visit.now_us
+    from_us = (visit.queries.first_at() or now) // DAY_US * DAY_US
+    ends = [run.to_us for run in visit.queries.latest_runs().values() if now < run.to_us <= from_us + 2 * MAX_STRIP_DAYS * DAY_US]
+    to_us = max([now // DAY_US * DAY_US + DAY_US, *ends])
+    return Period("since the ledger began", from_us, to_us, bool(ends) and to_us > now + DAY_US)
+
+
+def control_state(control: Control, run: Run | None, adopted: bool) -> State:
+    """The result of a control so far; one that was never run is not tested, and says so elsewhere."""
+    if run is not None:
+        return words.result_state(run.result)
+    if not control.implemented:
+        return STATES["not_implemented"]
+    if control.population is None or not control.procedure:
+        return STATES["design_gap"]
+    return STATES["not_tested"]
+
+
+def category_word(key: str) -> str:
+    """Name of a category."""
+    return CATEGORIES.get(key, key.replace("_", " "))
+
+
+def _day_title(day: int, items: DayItems | None) -> str:
+    name = words.day(day * DAY_US)
+    if items is None:
+        return f"{name}: no occurrence"
+    parts = [f"{words.number(items.met)} met"] if items.met else []
+    parts += [words.count(items.deviations, "deviation")] if items.deviations else []
+    parts += [f"{words.number(items.could_not_test)} could not be tested"] if items.could_not_test else []
+    return f"{name}: {', '.join(parts)}"
+
+
+def _day_state(items: DayItems | None) -> str:
+    if items is None:
+        return "none"
+    return "deviation" if items.deviations else "untested" if items.could_not_test else "good"
+
+
+def month_ticks(from_day: int, days: int, last_word: bool = True) -> list[charts.Tick]:
+    """Labels at the first day, at each first of a month, and at the last day, never closer than a tenth of the width."""
+    ticks = [charts.Tick(0, words.short_day(from_day * DAY_US))]
+    for offset in range(1, days):
+        if words.moment((from_day + offset) * DAY_US).day == 1 and offset / days - ticks[-1].at > 0.1:
+            ticks.append(charts.Tick(offset / days, words.short_day((from_day + offset) * DAY_US)))
+    if last_word and days > 1:
+        if len(ticks) > 1 and 1 - ticks[-1].at < 0.1:
+            ticks.pop()
+        ticks.append(charts.Tick(1, words.short_day((from_day + days - 1) * DAY_US)))
+    return ticks
+
+
+def strip(period: Period, days: Sequence[DayItems], now_us: int, title: str, ticks: bool = False, href: str = "") -> Markup:
+    """One mark per UTC day of the period; days to come are one frame."""
+    known = {each.day: each for each in days}
+    today = now_us // DAY_US
+    first = max(period.from_day, period.to_day - MAX_STRIP_DAYS)
+    cells = []
+    for day in range(first, period.to_day):
+        if day > today:
+            cells.append(charts.Cell("future", ""))
+            continue
+        items = known.get(day)
+        cells.append(charts.Cell(_day_state(items), _day_title(day, items), href if items and items.deviations else ""))
+    marks = month_ticks(first, len(cells)) if ticks and cells else []
+    return svg(charts.day_strip(cells, title, height=22 if ticks else 17, ticks=marks))
+
+
+def why_text(control: Control | None, code: str, cells: dict[str, str | int]) -> str:
+    """What a short code means for a row, in the control's words."""
+    known = control.whys.get(code) if control else None
+    if known is None:
+        return code.replace("_", " ")
+
+    def value(match: re.Match[str]) -> str:
+        found = cells.get(match[1], "")
+        return words.when(found) if match[2] and isinstance(found, int) else str(found)
+
+    return _SLOT.sub(value, known.text)
+
+
+def is_time(name: str, value: str | int) -> bool:
+    """Whether a column holds µs since the epoch."""
+    named = name in ("at", "due", "hour", "from_us", "to_us", "opened_at", "closed_at", "effective", "requested") or name.endswith(
+        ("_at", "_us")
+    )
+    return isinstance(value, int) and value > 10**14 and named
+
+
+def cell_of(name: str, value: str | int) -> Cell:
+    """A value of a population's column, with its whole form on hover and where it leads."""
+    if isinstance(value, int):
+        return Cell(words.when(value), words.exact(value)) if is_time(name, value) else Cell(words.number(value), str(value))
+    if not value:
+        return Cell("–")
+    href = ""
+    if name in ("exchange", "ref") and value.startswith("x"):
+        href = f"/exchanges/{value}"
+    elif value.startswith("chg_"):
+        href = f"/changes/{value}"
+    if len(value) >= 32 and all(c in "0123456789abcdef" for c in value):
+        return Cell(words.groups(value, 2), value, href)
+    return Cell(words.short_id(value, 18) if "_" in value and len(value) > 24 else value, value, href)
+
+
+HIDDEN = ("at", "tenant")
+
+
+def column_names(columns: Sequence[str]) -> tuple[str, ...]:
+    """Heads of the columns that are shown, in words."""
+    return tuple(words.sentence(name.replace("_", " ")) for name in columns if name not in HIDDEN)
+
+
+def item_rows(control: Control | None, columns: Sequence[str], items: Sequence[Item], times: dict[int, int]) -> tuple[ItemRow, ...]:
+    """Rows with their item results."""
+    out = []
+    for item in items:
+        named = dict(zip(columns, item.cells, strict=False))
+        at = named.get("at") or named.get("due") or times.get(item.idx, 0)
+        cells = tuple(cell_of(name, value) for name, value in named.items() if name not in HIDDEN)
+        why = why_text(control, item.why, named) if item.why else ""
+        out.append(ItemRow(item.idx, item.ord, at if isinstance(at, int) else 0, cells, words.item_state(item.item), why))
+    return tuple(out)

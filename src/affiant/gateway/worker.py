@@ -1,0 +1,170 @@
+"""A gateway worker: opens the ledger client and the contact with control, serves the application on an inherited socket.
+
+Leaves out: how processes are started, told to stop and restarted (`app`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import uvicorn
+
+from affiant.gateway.asgi import GatewayApp
+from affiant.gateway.contact import Contact
+from affiant.gateway.counters import SLOTS, Counter, open_lost
+from affiant.gateway.evidence import Flood, Recorder, source_name
+from affiant.gateway.forward import Secrets, Timeouts
+from affiant.gateway.limits import Limits
+from affiant.gateway.live import OpenExchanges
+from affiant.gateway.metrics import Metrics
+from affiant.gateway.tables import Tables
+from affiant.gateway.upstream import Pool
+from affiant.gateway.walk import Parts
+from affiant.guards import GuardChain
+from affiant.kit.clock import Clock
+from affiant.kit.errors import LedgerUnavailable
+from affiant.kit.home import Home
+from affiant.ledger import Draft, LedgerClient
+
+_TICK_S = 0.1
+_log = logging.getLogger("affiant.gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How one worker runs.
+
+    Args:
+        slot: its number, from 0; below 64.
+        drain_s: how long it finishes what is open when told to stop.
+        refused_per_minute: events a minute and source for unauthenticated refusals; more are counted.
+    """
+
+    slot: int = 0
+    drain_s: float = 5.0
+    refused_per_minute: int = 60
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+    @property
+    def name(self) -> str:
+        return f"gateway-{self.slot}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the process decides when to stop."""
+
+    def install_signal_handlers(self) -> None:
+        return
+
+
+async def serve(
+    home: Home,
+    clock: Clock,
+    listening: socket.socket,
+    stop: asyncio.Event,
+    options: WorkerOptions | None = None,
+    ready: Callable[[], None] | None = None,
+) -> None:
+    """Serve exchanges until `stop` is set.
+
+    Args:
+        listening: bound and listening; stays the caller's.
+        ready: called once, when the socket is served (which may be before exchanges are: see /readyz).
+    """
+    options = options or WorkerOptions()
+    unrecorded, lost = Counter(home.run / "unrecorded", options.slot % SLOTS), open_lost(home.run, options.slot)
+    ledger = await LedgerClient.connect(home.run / "writer.sock", home.node, "gateway", clock, wait=False)
+    recorder = Recorder(ledger, clock, unrecorded, lost)
+    ledger.on_late, ledger.on_ended = recorder.on_late, recorder.on_ended
+    exchanges = OpenExchanges()
+    contact = Contact(
+        home.run / "snapshot.sock", options.name, lambda: len(exchanges), exchanges.on_change, lambda why: _log.warning("contact: %s", why)
+    )
+    pool = Pool()
+    flood = Flood(options.refused_per_minute)
+    parts = Parts(contact, Limits(contact), recorder, pool, Secrets(), clock, exchanges, flood, Metrics(), options.timeouts, GuardChain())
+    app = GatewayApp(parts, options.name)
+    contact.serving = app.ready
+    config = uvicorn.Config(
+        app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None, server_header=False, date_header=True,
+        timeout_keep_alive=75, timeout_graceful_shutdown=max(1, int(options.drain_s)), backlog=1024, proxy_headers=False,
+    )  # fmt: skip
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(contact.run()), loop.create_task(_watch(parts)), loop.create_task(_stopper(server, stop, ready))]
+    try:
+        await server.serve(sockets=[listening.dup()])
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        pool.close()
+        await asyncio.sleep(0)
+        await ledger.close()
+        unrecorded.close()
+        lost.close()
+
+
+async def _stopper(server: uvicorn.Server, stop: asyncio.Event, ready: Callable[[], None] | None) -> None:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.005)
+    if ready is not None:
+        ready()
+    await stop.wait()
+    server.should_exit = True
+
+
+async def _watch(parts: Parts) -> None:
+    """Ten times a second: notice lost and regained contact, write counted refusals, catch up with the ledger."""
+    lost_at_us = lost_cut = 0
+    minute = -1
+    pending: list[Draft] = []
+    while True:
+        await asyncio.sleep(_TICK_S)
+        contact, now_us, now_s = parts.contact, parts.clock.now_us(), time.monotonic()
+        if contact.tables is not None and not contact.fresh():
+            lost_at_us = lost_at_us or now_us
+            lost_cut += parts.open.cut_all("stale")
+        elif lost_at_us:
+            body = {"from": lost_at_us, "to": max(now_us, lost_at_us), "refused": parts.stale_refused, "cut": lost_cut}
+            pending.append(Draft("gateway.stale", body, actor="system:gateway"))
+            lost_at_us = lost_cut = parts.stale_refused = 0
+        if int(now_s // 60) != minute:
+            minute = int(now_s // 60)
+            pending += parts.flood.take(_naming(contact.tables, now_us))
+        pending = await _write(parts, pending)
+        await parts.recorder.tick(now_s)
+
+
+def _naming(tables: Tables | None, now_us: int) -> Callable[[str], str]:
+    return lambda address: source_name(tables, address, now_us)
+
+
+async def _write(parts: Parts, drafts: list[Draft]) -> list[Draft]:
+    """Write events; gives those that wait for the ledger."""
+    for number, draft in enumerate(drafts):
+        try:
+            await parts.recorder.write(draft)
+        except LedgerUnavailable:
+            return drafts[number:]
+    return []
+
+
+def run_worker(home: Home, clock: Clock, listening: socket.socket, options: WorkerOptions | None = None) -> None:
+    """Run one worker in this process until SIGTERM or SIGINT; for tests and small programs (`app` has its own way to end)."""
+    import signal
+
+    import uvloop
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await serve(home, clock, listening, stop, options)
+
+    uvloop.run(main())
