@@ -129,16 +129,16 @@ class World:
             for hour in range(0, 24):
                 self.at(start + hour * 3600 * SECOND)
                 self.write(Draft("service.hour", {"node": "n1", "hour": self.clock.value_us, "expected": 60, "served": 60}, ref="n1"))
-            for number in range(3):
+            for number in range(14):
                 self.at(start + (9 * 3600 + number) * SECOND + 23 * 3600 * SECOND // 24)
-                self.exchange(day * 10 + number)
+                self.exchange(day * 100 + number)
             self.at(start + 86_000 * SECOND)
             self.change(day + 1, "ana" if self.spoil and day == 2 else "bo")
             for number, due in enumerate(self.catalog.controls["AUD-4.1"].schedule):
                 if not self.spoil or day != 3:
                     self.probe(day * 10 + number, due.item, start + due.minute * 60 * SECOND)
             self.write(
-                Draft("provider.usage", {"account": "a", "day": 20250901 + day, "requests": 3, "held": 1, "source": "ee" * 32}, ref="prov")
+                Draft("provider.usage", {"account": "a", "day": 20250901 + day, "requests": 14, "held": 1, "source": "ee" * 32}, ref="prov")
             )
             self.anchor()
 

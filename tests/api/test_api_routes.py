@@ -13,6 +13,7 @@ from api_world import ROLES, World, world
 
 from affiant.api import ROUTES
 from affiant.api.model import PUBLIC, SIGNED_IN, RouteSpec
+from affiant.ledger import Draft
 from affiant.records.roles import who_may
 
 GUARDED = [spec for spec in ROUTES if spec.action != PUBLIC]
@@ -77,12 +78,12 @@ def w(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def _fill(made: World) -> None:
     """Put exchanges of two tenants, a control, and a frozen population into the ledger."""
-    from affiant.ledger import Draft
-
     made.records.adopt_controls([("PI-5.1", 1, "a" * 64, [])])
     with made.records._units.write() as unit:
         for name, tenant in (("mine", "acme"), ("other", "belmont")):
-            unit.emit(Draft("exchange.refused", {"key": f"k-{name}", "route": "m1"}, ref=f"xc_{name}", tenant=tenant, actor=f"key:k-{name}"))
+            unit.emit(
+                Draft("exchange.refused", {"key": f"k-{name}", "route": "m1"}, ref=f"xc_{name}", tenant=tenant, actor=f"key:k-{name}")
+            )
         unit.emit(Draft("population.frozen", {"control": "PI-5.1", "population": "changes", "rows": 1}, ref="frz_1"))
         unit.emit(Draft("sample.drawn", {"freeze": "frz_1", "n": 1}, ref="smp_1"))
     made.settle()

@@ -36,7 +36,9 @@ class Story:
         self.facts: list[Fact] = []
         self._pledges = 0
 
-    def tell(self, at: int, type_: str, body: dict[str, Any] | None = None, ref: str = "", producer: str = "n1/control/1", **more: str) -> Fact:
+    def tell(
+        self, at: int, type_: str, body: dict[str, Any] | None = None, ref: str = "", producer: str = "n1/control/1", **more: str
+    ) -> Fact:
         """Add an event."""
         fact = Fact(at, Draft(type_, body or {}, ref=ref, **more), producer)
         self.facts.append(fact)
@@ -44,6 +46,7 @@ class Story:
 
     def drop(self, type_: str, ref: str | None = None, **fields: Any) -> int:
         """Remove events of a type whose ref and body fields are these; gives how many."""
+
         def matches(fact: Fact) -> bool:
             same = all(fact.draft.body.get(name) == value for name, value in fields.items())
             return fact.draft.type == type_ and (ref is None or fact.draft.ref == ref) and same
@@ -107,7 +110,15 @@ class Story:
         self.tell(due, "probe.pledged", {"pledge": pledge_digest(nonce, request, "kp", due, "ok")}, ref)
         commit = hmac.new(bytes.fromhex(salt), bytes.fromhex(request), hashlib.sha256).hexdigest()
         xid = f"xp{self._pledges}"
-        refused = {"surface": "chat.completions", "key": "kp", "code": "ok", "control": "SEC-1.1", "status": 401, "epoch": 3, "commit_received": commit}
+        refused = {
+            "surface": "chat.completions",
+            "key": "kp",
+            "code": "ok",
+            "control": "SEC-1.1",
+            "status": 401,
+            "epoch": 3,
+            "commit_received": commit,
+        }
         self.tell(due + 1_000_000, "exchange.refused", refused, xid, "n1/gateway/1")
         if opened:
             body = {
@@ -127,29 +138,54 @@ def company(days: int = 31) -> Story:
     """A company that keeps every control for a number of days from 2026-10-01."""
     story = Story()
     setup = START - 2 * HOUR
-    story.tell(setup, "ledger.created", {"origin": "test.example/log", "log_vkey": "k", "node": "n1", "software": "0"}, producer="n1/writer/1")
+    story.tell(
+        setup, "ledger.created", {"origin": "test.example/log", "log_vkey": "k", "node": "n1", "software": "0"}, producer="n1/writer/1"
+    )
     story.tell(setup, "producer.started", {"role": "gateway", "node": "n1", "software": "0"}, producer="n1/gateway/1")
     adopt(story, setup + 1)
     records = "n1/records/1"
     labels = ["public", "internal", "confidential"]
-    story.tell(setup + 2, "provider.set", {"kind": "openai", "base_url": "http://h", "region": "eu", "network": "private", "labels": labels, "change": "c0"},
-               "harbor", records)
+    story.tell(
+        setup + 2,
+        "provider.set",
+        {"kind": "openai", "base_url": "http://h", "region": "eu", "network": "private", "labels": labels, "change": "c0"},
+        "harbor",
+        records,
+    )
     approval = {"provider": "harbor", "upstream": "s", "version": "1.0", "approved_by": "ben", "author": "ana", "change": "c0"}
     story.tell(setup + 3, "model.approved", approval, "scribe", records)
-    route = {"models": ["scribe"], "policy": "default", "policy_digest": "aa", "mode": "enforce", "label": "confidential",
-             "redacts": ["EMAIL", "PHONE"], "change": "c0"}
+    route = {
+        "models": ["scribe"],
+        "policy": "default",
+        "policy_digest": "aa",
+        "mode": "enforce",
+        "label": "confidential",
+        "redacts": ["EMAIL", "PHONE"],
+        "change": "c0",
+    }
     story.tell(setup + 4, "route.set", route, "help", records)
     for key in ("k1", "k2", "k3"):
         story.tell(setup + 5, "key.created", {"owner": "cat" if key == "k3" else "ana", "scope": ["*"]}, key, records)
-    story.tell(setup + 6, "commitment.set", {"text": "99.9 %", "controls": ["AV-1.1"], "per_million": 999_000, "change": "c0"}, "uptime", records)
+    story.tell(
+        setup + 6, "commitment.set", {"text": "99.9 %", "controls": ["AV-1.1"], "per_million": 999_000, "change": "c0"}, "uptime", records
+    )
     story.change(START + 5 * HOUR, "c1", "policy", "default")
     story.tell(START + 5 * DAY, "key.revoke_requested", {"why": "lost", "epoch": 9}, "k2", records)
-    story.tell(START + 5 * DAY + 300_000, "key.revoked", {"requested": START + 5 * DAY, "effective": START + 5 * DAY + 300_000, "elapsed_ms": 300,
-                                                           "epoch": 9, "workers": 2}, "k2")
+    story.tell(
+        START + 5 * DAY + 300_000,
+        "key.revoked",
+        {"requested": START + 5 * DAY, "effective": START + 5 * DAY + 300_000, "elapsed_ms": 300, "epoch": 9, "workers": 2},
+        "k2",
+    )
     for day in range(days):
         start = START + day * DAY
         for hour in range(24):
-            story.tell(start + (hour + 1) * HOUR + MIN, "service.hour", {"node": "n1", "hour": start + hour * HOUR, "expected": 60, "served": 60}, "n1")
+            story.tell(
+                start + (hour + 1) * HOUR + MIN,
+                "service.hour",
+                {"node": "n1", "hour": start + hour * HOUR, "expected": 60, "served": 60},
+                "n1",
+            )
         for name, minute in PROBES.items():
             story.probe(start + minute * MIN, name)
         for number in range(3):

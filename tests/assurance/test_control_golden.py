@@ -226,7 +226,7 @@ BREAKS: list[tuple[str, Break, str, int]] = [
 
 @pytest.mark.parametrize(("control", "break_it", "code", "count"), BREAKS, ids=[f"{b[0]}-{b[1].__name__}" for b in BREAKS])
 def test_a_broken_control_is_noticed(control: str, break_it: Break, code: str, count: int) -> None:
-    """A control that is broken on purpose gives that many deviations with that reason, in words, and no other control's result is needed."""
+    """A control that is broken on purpose gives that many deviations with that reason, in words."""
     story = company()
     break_it(story)
     result = run(story, control)

@@ -32,8 +32,10 @@ def test_canonical_json_is_what_the_ledger_writes(value: object) -> None:
 
 
 @pytest.mark.parametrize("data", [
-    b'{"b":1,"a":2}', b'{"a": 1}', b'{"a":1,"a":1}', b'{"A":1}', b'{"a":1.0}', b'{"a":1e3}', b'{"a":true}', b"null", b'{"a":-0}', b'{"a":01}',
-    b'{"a":9007199254740992}', b'{"a":"\\u0041"}', b'{"a":"\\/"}', b'"\\ud800"', b"\xff", b"", b'{"a":NaN}', b'{"a":1}\n', b"[" * 5000 + b"]" * 5000,
+    b'{"b":1,"a":2}', b'{"a": 1}', b'{"a":1,"a":1}', b'{"A":1}', b'{"a":1.0}', b'{"a":1e3}', b'{"a":true}', b"null", b'{"a":-0}',
+    b'{"a":01}',
+    b'{"a":9007199254740992}', b'{"a":"\\u0041"}', b'{"a":"\\/"}', b'"\\ud800"', b"\xff", b"", b'{"a":NaN}', b'{"a":1}\n',
+    b"[" * 5000 + b"]" * 5000,
 ])  # fmt: skip
 def test_json_written_in_another_way_is_refused(data: bytes) -> None:
     """One value has one form; every other is refused."""

@@ -17,7 +17,8 @@ from affiant.proof.views import SqliteEvidence, Views
 VIEWS = b"""{"format": "affiant-views/1", "views": [
  {"name": "route_model", "type": "route.set", "carried": 1, "each": "body.models",
   "columns": [["route", "TEXT", "ref"], ["model", "TEXT", "each"], ["n", "BIGINT", "body.n"]], "indexes": [["route", "idx"]]},
- {"name": "hour", "type": "service.hour", "columns": [["served", "BIGINT", "body.served"], ["note", "TEXT", "body.note"]], "indexes": []}]}"""
+ {"name": "hour", "type": "service.hour",
+  "columns": [["served", "BIGINT", "body.served"], ["note", "TEXT", "body.note"]], "indexes": []}]}"""
 
 HOSTILE = {
     "two statements": "SELECT 1 AS a ORDER BY a; DROP TABLE hour",
@@ -101,7 +102,8 @@ def test_a_field_of_another_type_is_refused() -> None:
         evidence.add(1, {"type": "service.hour", "at": 8, "body": {"served": "60"}})
 
 
-@pytest.mark.parametrize("bad", [b"{}", b"[]", b"x", VIEWS.replace(b'"hour"', b'"route_model"'), VIEWS.replace(b'"TEXT", "ref"', b'"BLOB", "ref"'),
+@pytest.mark.parametrize("bad", [b"{}", b"[]", b"x", VIEWS.replace(b'"hour"', b'"route_model"'),
+                                 VIEWS.replace(b'"TEXT", "ref"', b'"BLOB", "ref"'),
                                  VIEWS.replace(b"body.note", b"body.note; DROP"), VIEWS.replace(b'["served"', b'["idx"'),
                                  VIEWS.replace(b'"hour"', b'"expected"')])  # fmt: skip
 def test_a_views_file_is_read_strictly(bad: bytes) -> None:
@@ -165,7 +167,8 @@ def test_expected_occurrences_follow_the_schedule_in_force() -> None:
     assert [row[7] for row in monthly.rows(0, 100 * DAY_US)] == [19700101, 19700201, 19700301, 19700401]
 
 
-@pytest.mark.parametrize("bad", [{"every": "day"}, {"item": "a", "every": "week", "minute": 0}, {"item": "a", "every": "hour", "minute": 60},
+@pytest.mark.parametrize("bad", [{"every": "day"}, {"item": "a", "every": "week", "minute": 0},
+                                 {"item": "a", "every": "hour", "minute": 60},
                                  {"item": "a", "every": "day", "minute": -1}])  # fmt: skip
 def test_a_schedule_that_cannot_be_read_is_refused(bad: dict[str, Any]) -> None:
     """A schedule is never guessed."""

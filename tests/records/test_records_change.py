@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from records_world import COMPANY, World, world
 
 from affiant.kit.errors import BadInput, Conflict, Forbidden, NotFound
-from affiant.records import FaultyInput
+from affiant.records import FaultyInput, parse_yaml
 from affiant.records.roles import MATRIX, ROLES, may
 
 MODEL = {"provider": "sim", "upstream": "two", "version": "2"}
@@ -213,3 +214,40 @@ def test_the_local_credential_alone_approves_nothing(tmp_path: Path) -> None:
         other = w.records.propose("model", "m3", MODEL, "cy")
         with pytest.raises(Forbidden, match="Name the person"):
             w.records.approve(other.id, "local")
+
+
+def test_a_record_can_be_proposed_again_as_it_is_kept(tmp_path: Path) -> None:
+    """What a record's content reads like as YAML is accepted back and means the same."""
+    with world(tmp_path) as w:
+        w.in_force("limit", "", {"scope": "all", "unit": "requests", "window": "1m", "value": 5})
+        w.in_force("commitment", "up", {"text": "We serve.", "threshold": "99.9 %"}, author="ann")
+        kinds = set()
+        for record in w.records.records():
+            text = yaml.safe_dump(record.content)
+            with pytest.raises(Conflict, match="has that content already"):
+                w.records.propose(record.kind, record.id, parse_yaml(text, "content"), "ann")
+            kinds.add(record.kind)
+        assert kinds == {"person", "provider", "policy", "model", "route", "limit", "commitment"}
+
+
+def test_who_is_named_to_confirm_must_be_able_to(tmp_path: Path) -> None:
+    """A proposal waits for another person with the role, never for its author or an auditor."""
+    with world(tmp_path) as w:
+        for name, text in (("cy", "another person"), ("gus", "may not approve"), ("nobody", "may not approve")):
+            with pytest.raises(BadInput, match=text):
+                w.records.propose("model", "m2", MODEL | {"approved_by": name}, "cy")
+        with pytest.raises(FaultyInput, match="e-mail"):
+            w.records.propose("model", "m2", MODEL | {"approved_by": "a@b.example"}, "cy")
+
+
+def test_a_model_can_be_registered_without_leave_to_serve(tmp_path: Path) -> None:
+    """`approved: 0` registers a version; approving it later is a change of its own, and taking it back withdraws it."""
+    with world(tmp_path) as w:
+        w.in_force("model", "m2", MODEL | {"approved": 0})
+        assert w.events("model.registered")[-1].ref == "m2"
+        w.in_force("model", "m2", MODEL)
+        assert w.events("model.approved")[-1].ref == "m2"
+        entry = {"id": "m2"} | MODEL
+        assert {each.action for each in w.records.apply({"models": [entry]}, "cy").planned} == {"unchanged"}
+        w.in_force("model", "m2", MODEL | {"approved": "0"})
+        assert [event.type for event in w.events() if event.ref == "m2"][-2:] == ["model.withdrawn", "model.registered"]

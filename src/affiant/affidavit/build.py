@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -248,8 +249,7 @@ def _write_ledger(files: _Files, reader: LedgerReader, scope: Scope) -> None:
         files.add("ledger/anchors.json", [anchor_bytes(scope.anchors)])
     entries = reader.entries(scope.start_size, scope.end.size)
     for number in range(bundles_in(scope.start_size, scope.end.size)):
-        bundle = [entry for entry, _ in zip(entries, range(TILE_WIDTH), strict=False)]
-        files.add(bundle_name(number), [pack_bundle(bundle)])
+        files.add(bundle_name(number), [pack_bundle(islice(entries, TILE_WIDTH))])
 
 
 def _manifest(facts: Facts, scope: Scope, listed: Mapping[str, dict[str, str | int]]) -> bytes:

@@ -4,31 +4,46 @@ Shares no code with whatever enforces a control. `Evidence` makes tables, `run_c
 management's self-test.
 """
 
-from affiant.assurance.evidence import Evidence, Listed, opening_of
+from affiant.assurance.due import DueItem, due
+from affiant.assurance.evidence import Evidence, Listed, opening_of, size_as_of
+from affiant.assurance.findings import Findings, Page, RowItem
 from affiant.assurance.model import ControlRun, Day, Finding, Frozen, Item, Sample, Seed, occurrences, run_line
+from affiant.assurance.notshown import NotShown, not_shown
 from affiant.assurance.period import Period, parse_instant
 from affiant.assurance.run import run_all, run_control
 from affiant.assurance.sample import draw_sample, given_seed, management_seed, witness_seed
+from affiant.assurance.state import CategoryState, control_state, results_of
 
 __all__ = [
+    "CategoryState",
     "ControlRun",
     "Day",
+    "DueItem",
     "Evidence",
     "Finding",
+    "Findings",
     "Frozen",
     "Item",
     "Listed",
+    "NotShown",
+    "Page",
     "Period",
+    "RowItem",
     "Sample",
     "Seed",
+    "control_state",
     "draw_sample",
+    "due",
     "given_seed",
     "management_seed",
+    "not_shown",
     "occurrences",
     "opening_of",
     "parse_instant",
+    "results_of",
     "run_all",
     "run_control",
     "run_line",
+    "size_as_of",
     "witness_seed",
 ]

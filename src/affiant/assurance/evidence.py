@@ -14,7 +14,7 @@ import msgspec
 from affiant.assurance.period import Period
 from affiant.assurance.tables import Cells, Tables, open_tables
 from affiant.catalog import LIBRARY
-from affiant.kit.errors import BadInput, LedgerFault
+from affiant.kit.errors import BadInput, CouldNotLook, LedgerFault
 from affiant.proof.errors import ProofError
 from affiant.proof.expected import Adoptions
 from affiant.proof.hashes import leaf_hash
@@ -77,6 +77,7 @@ class Evidence:
         self.engine = engine
         self.view_from = view_from
         self.end_size = view_from
+        self.first_at_us = 0
         self.last_at_us = 0
         self.sequence_fault = ""
         self.counts: dict[str, int] = {}
@@ -115,6 +116,7 @@ class Evidence:
         self._leaves += leaf_hash(data)
         kind = envelope["type"]
         self.counts[kind] = self.counts.get(kind, 0) + 1
+        self.first_at_us = self.first_at_us or envelope["at"]
         self.last_at_us = max(self.last_at_us, envelope["at"])
         if not self.sequence_fault:
             try:
@@ -184,8 +186,46 @@ class Evidence:
         self.close()
 
 
+class Head(Protocol):
+    """A signed head, as `ledger.SignedHead`; `at_us` is 0 where its time is not kept."""
+
+    @property
+    def at_us(self) -> int:
+        """When it was signed, µs."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Tree size."""
+        ...
+
+
+class Headed(Protocol):
+    """What `size_as_of` needs of a ledger."""
+
+    def checkpoints(self) -> Sequence[Head]:
+        """Kept heads, oldest first."""
+        ...
+
+    def event(self, index: int) -> Any:
+        """One entry, decoded."""
+        ...
+
+
+def size_as_of(reader: Headed, at_us: int) -> int:
+    """Size of the last checkpoint before an instant: what `--as-of` reads.
+
+    Raises:
+        CouldNotLook: no checkpoint was kept from before.
+    """
+    for head in reversed(reader.checkpoints()):
+        if head.size and (head.at_us or reader.event(head.size - 1).at_us) < at_us:
+            return head.size
+    raise CouldNotLook("No checkpoint was kept from before that instant.", "Choose a later one.")
+
+
 class Dated(Protocol):
-    """What `opening_of` and `size_as_of` need of a ledger."""
+    """What `opening_of` needs of a ledger."""
 
     def of_types(self, *types: str, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Any]]:
         """(index, event) of these types."""

@@ -128,10 +128,18 @@ class Visit:
             return Head(size, "no outside anchor yet")
         return Head(size, f"anchored {words.near(anchors[0].at, self.now_us)} by {anchors[0].witness}")
 
+    def _counts(self) -> dict[str, str]:
+        """Figures beside the menu: controls, frozen populations, and changes that wait for a person."""
+        waiting = 0
+        if self.may("change.read"):
+            waiting = sum(len(self.context.records.changes(state)) for state in ("proposed", "approved"))
+        counts = {"/controls": len(self.context.catalog.controls), "/populations": self.queries.count_freezes(), "/changes": waiting}
+        return {href: words.number(count) for href, count in counts.items() if count}
+
     def _menu(self, active: str) -> tuple[MenuGroup, ...]:
-        groups = []
+        groups, counts = [], self._counts()
         for title, items in _MENU:
-            seen = tuple(MenuItem(text, href, href == active) for text, href, action in items if self.may(action))
+            seen = tuple(MenuItem(text, href, href == active, counts.get(href, "")) for text, href, action in items if self.may(action))
             if seen:
                 groups.append(MenuGroup(title, seen))
         return tuple(groups)

@@ -80,14 +80,12 @@ class Caller:
     # -- a whole answer
 
     async def answer(
-        self, status: int, body: bytes, content_type: bytes = b"application/json", retry_after_s: int = 0, close: bool = False
+        self, status: int, body: bytes, content_type: bytes = b"application/json", retry_after_s: int = 0
     ) -> None:
         """Send a whole answer."""
         headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *self.headers]
         if retry_after_s:
             headers.append((b"retry-after", str(retry_after_s).encode()))
-        if close:
-            headers.append((b"connection", b"close"))
         self.started = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
@@ -96,7 +94,7 @@ class Caller:
         """Send an error."""
         if code.status == 503 and not retry_after_s:
             retry_after_s = 1
-        await self.answer(code.status, error_body(code, param, detail), retry_after_s=retry_after_s, close=code.status == 413)
+        await self.answer(code.status, error_body(code, param, detail), retry_after_s=retry_after_s)
 
     # -- a stream
 

@@ -11,6 +11,7 @@ import ssl
 import time
 from collections import deque
 from functools import lru_cache
+from typing import cast
 
 import httptools
 
@@ -170,8 +171,7 @@ class Connection(asyncio.Protocol):
     # -- asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
 
     def data_received(self, data: bytes) -> None:
         if not self._busy or self._complete:

@@ -23,7 +23,9 @@ from affiant.kit.errors import BadInput
 ENVELOPE_VERSION = 1
 MAX_ENTRY_BYTES = 65_535
 MAX_INT = 2**53 - 1
+MAX_KNOWN_KEYS = 10_000
 _KEY = re.compile(r"[a-z0-9_]+")
+_good_keys: set[str] = set()
 _encoder = msgspec.json.Encoder(order="sorted")
 _decoder = msgspec.json.Decoder()
 
@@ -74,35 +76,65 @@ def check_value(value: Any, where: str = "body") -> None:
     """Refuse what canonical JSON v1 cannot carry.
 
     Raises:
-        BadInput: a float, bool, None, over-large integer, lone surrogate or key outside `[a-z0-9_]`.
+        BadInput: a float, bool, None, over-large integer or key outside `[a-z0-9_]`; says where it is.
     """
+    if not _fine(value):
+        _explain(value, where)
+
+
+def _fine(value: Any) -> bool:
+    """Whether a value can be carried. On every event's path: known keys are looked up, not matched."""
     kind = type(value)
-    if kind is str:
-        return
-    if kind is int:
-        if -MAX_INT <= value <= MAX_INT:
-            return
-        raise BadInput(f"{where} is beyond ±(2^53-1).", "Send it as a string.")
     if kind is dict:
         for key, inner in value.items():
-            if type(key) is not str or not _KEY.fullmatch(key):
-                raise BadInput(f"{where} has the key {key!r}.", "Keys are [a-z0-9_].")
-            check_value(inner, f"{where}.{key}")
-        return
+            if key not in _good_keys and not _learn(key):
+                return False
+            inner_kind = type(inner)
+            if inner_kind is str or (inner_kind is int and -MAX_INT <= inner <= MAX_INT):
+                continue
+            if inner_kind is int or not _fine(inner):
+                return False
+        return True
     if kind is list or kind is tuple:
-        for number, inner in enumerate(value):
-            check_value(inner, f"{where}[{number}]")
+        return all(map(_fine, value))
+    return kind is str or (kind is int and -MAX_INT <= value <= MAX_INT)
+
+
+def _learn(key: Any) -> bool:
+    if type(key) is not str or not _KEY.fullmatch(key):
+        return False
+    if len(_good_keys) < MAX_KNOWN_KEYS:
+        _good_keys.add(key)
+    return True
+
+
+def _explain(value: Any, where: str) -> None:
+    """Say what about a value cannot be carried."""
+    if _fine(value):
         return
-    raise BadInput(f"{where} is a {kind.__name__}.", "Use strings, integers (booleans as 0/1), lists and objects.")
+    if type(value) is int:
+        raise BadInput(f"{where} is beyond ±(2^53-1).", "Send it as a string.")
+    if type(value) is dict:
+        for key, inner in value.items():
+            if not _learn(key):
+                raise BadInput(f"{where} has the key {key!r}.", "Keys are [a-z0-9_].")
+            _explain(inner, f"{where}.{key}")
+    if type(value) in (list, tuple):
+        for number, inner in enumerate(value):
+            _explain(inner, f"{where}[{number}]")
+    raise BadInput(f"{where} is a {type(value).__name__}.", "Use strings, integers (booleans as 0/1), lists and objects.")
 
 
 def encode(draft: Draft, producer: str, seq: int, at_us: int, mono_ns: int) -> bytes:
     """Canonical bytes of one event.
 
     Raises:
-        BadInput: a value that canonical JSON v1 cannot carry, or more than 65,535 bytes.
+        BadInput: a value that canonical JSON v1 cannot carry (a lone surrogate too), or more than 65,535 bytes.
     """
-    check_value(draft.body)
+    try:
+        check_value(draft.body)
+    except RecursionError:
+        raise BadInput(f"The event {draft.type} is nested too deeply.", "Flatten it.") from None
     fields: dict[str, Any] = {
         "v": ENVELOPE_VERSION, "type": draft.type, "tv": draft.version,
         "producer": producer, "seq": seq, "at": at_us, "mono": mono_ns,
@@ -117,7 +149,10 @@ def encode(draft: Draft, producer: str, seq: int, at_us: int, mono_ns: int) -> b
         fields["ref"] = draft.ref
     if draft.body:
         fields["body"] = draft.body
-    data = _encoder.encode(fields)
+    try:
+        data = _encoder.encode(fields)
+    except (UnicodeEncodeError, RecursionError, TypeError) as error:
+        raise BadInput(f"The event {draft.type} cannot be written: {error}.", "Use text without lone surrogates.") from None
     if len(data) > MAX_ENTRY_BYTES:
         raise BadInput(f"The event {draft.type} has {len(data)} bytes.", "Cut its lists to fit 65,535 bytes.")
     return data

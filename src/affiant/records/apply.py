@@ -46,7 +46,15 @@ class Apply:
             seeds = [Item(f"built in: {name}", "policy", name, content, "") for name, content in built_in.items() if name not in named]
             self.items = sorted([*seeds, *self.items], key=lambda item: KINDS.index(item.kind))
         self.now: State = unit.store.state()
+        self.items = [self._keep_approval(item) for item in self.items]
         self.then: State = self.now | {(item.kind, item.id): item.content for item in self.items}
+
+    def _keep_approval(self, item: Item) -> Item:
+        """A model that the file names without `approved_by` keeps the approval that its very version has."""
+        now = self.now.get((item.kind, item.id))
+        if item.kind == "model" and now is not None and now["approved"] and now == item.content | {"approved": 1}:
+            return replace(item, content=now)
+        return item
 
     def check(self) -> None:
         """Note every name that leads nowhere and everybody who is named but cannot do their part."""

@@ -82,7 +82,10 @@ def _model(fields: Fields, resolve: Resolve) -> Content:
     provider = fields.id("provider")
     content: Content = {"provider": provider, "upstream": fields.text("upstream"), "version": fields.text("version")}
     named = fields.id("approved_by", person=True, default="")
-    content["approved"] = int(bool(named))
+    if fields.recorded:  # a change of its own carries the approval with it, unless it says `approved: 0`
+        content["approved"] = min(1, fields.count("approved", default=1)) if fields.has_recorded("approved") else 1
+    else:
+        content["approved"] = int(bool(named))
     return content
 
 
@@ -96,11 +99,14 @@ def _route(fields: Fields, resolve: Resolve) -> Content:
     }  # fmt: skip
 
 
-def _rule(guard: str, raw: object, path: str, faults: Faults) -> Content:
-    fields = Fields(raw, path, faults)
+def _rule(guard: str, raw: object, path: str, faults: Faults, recorded: bool) -> Content:
+    fields = Fields(raw, path, faults, recorded)
     action = fields.choice("action", ACTIONS)
     how = fields.choice("how", HOWS, "mask" if action == "redact" else "")
-    threshold = fields.ppm("threshold", DEFAULT_THRESHOLD_PPM)
+    if fields.has_recorded("threshold_ppm"):
+        threshold: int | None = fields.count("threshold_ppm")
+    else:
+        threshold = fields.ppm("threshold", DEFAULT_THRESHOLD_PPM)
     types = fields.mapping("types")
     for name, value in types.items():
         if guard == "pii" and name not in PII_TYPES:
@@ -122,7 +128,7 @@ def _policy(fields: Fields, resolve: Resolve) -> Content:
         if name not in GUARDS:
             fields.fault(f"guards.{name}", f"is not a guard; one of: {', '.join(GUARDS)}.")
         else:
-            guards[name] = _rule(name, rule, f"{fields.path}.guards.{name}", fields.faults)
+            guards[name] = _rule(name, rule, f"{fields.path}.guards.{name}", fields.faults, fields.recorded)
     return {"guards": guards, "on_evidence_loss": fields.choice("on_evidence_loss", ("refuse", "open"), "refuse")}
 
 
@@ -134,12 +140,13 @@ def _limit(fields: Fields, resolve: Resolve) -> Content:
     unit = fields.choice("unit", (*UNITS, "spend", "concurrency"))
     if unit not in UNITS:
         fields.fault("unit", f"{unit} is not enforced by this version; use requests or tokens.")
-    return {"scope": scope, "unit": unit, "window_s": fields.seconds("window"), "value": fields.count("value", least=1)}
+    window_s = fields.count("window_s", least=1) if fields.has_recorded("window_s") else fields.seconds("window")
+    return {"scope": scope, "unit": unit, "window_s": window_s, "value": fields.count("value", least=1)}
 
 
 def _commitment(fields: Fields, resolve: Resolve) -> Content:
     content: Content = {"text": fields.text("text", max_chars=4000), "controls": fields.texts("controls", ids=True, default=())}
-    threshold = fields.ppm("threshold", None, percent=True)
+    threshold = fields.count("per_million") if fields.has_recorded("per_million") else fields.ppm("threshold", None, percent=True)
     if threshold is not None:
         content["per_million"] = threshold
     return content
@@ -157,7 +164,7 @@ def limit_id(content: Content) -> str:
 
 
 def read_content(kind: str, raw: object, path: str, faults: Faults, resolve: Resolve, with_id: bool = False) -> tuple[str, Content]:
-    """Normalize one record.
+    """Normalize one record. Without an id it is a proposal of its own, which may repeat a record as it is kept.
 
     Args:
         with_id: whether the mapping also holds the record's `id` (a limit may leave it out: `limit_id`).
@@ -165,7 +172,7 @@ def read_content(kind: str, raw: object, path: str, faults: Faults, resolve: Res
     Returns:
         The id ("" if not asked for or faulty) and the content; meaningful only if no fault was noted.
     """
-    fields = Fields(raw, path, faults)
+    fields = Fields(raw, path, faults, recorded=not with_id)
     record = fields.id("id", person=kind == "person", default="" if kind == "limit" else None) if with_id else ""
     content = _READERS[kind](fields, resolve)
     fields.done()

@@ -349,8 +349,19 @@ class Records:
         target, content, awaits = changes.read_proposal(kind, target, raw, self._resolve)
         if emergency and not reason.strip():
             raise BadInput("An emergency change needs a reason.", "Give --reason.")
+        awaits = approved_by or awaits
+        if awaits and not (emergency and awaits == author):
+            self._check_named(kind, awaits, author)
         with self._units.write() as unit:
-            return changes.propose(unit, kind, target, content, author, approved_by or awaits, emergency, reason.strip())
+            return changes.propose(unit, kind, target, content, author, awaits, emergency, reason.strip())
+
+    def _check_named(self, kind: str, awaits: str, author: str) -> None:
+        """Refuse to wait for somebody who cannot confirm."""
+        if awaits == author:
+            raise BadInput("`approved_by` must be another person than the author.", "Name somebody else.")
+        if not self._known_may(awaits, f"change.approve:{kind}"):
+            allowed = ", ".join(roles.who_may(f"change.approve:{kind}"))
+            raise BadInput(f"`{awaits}` may not approve a {kind}.", f"Name a person with one of the roles: {allowed}.")
 
     def approve(self, change: str, by: str, digest: str = "") -> Change:
         """Approve the content of a change.
@@ -363,7 +374,9 @@ class Records:
         """
         found = self.change(change)
         action = f"change.approve:{found.kind}"
-        if not (found.emergency and by == found.author):
+        if found.emergency and by == found.author:
+            self.require(by, f"change.propose:{found.kind}")
+        else:
             why = changes.own_work(found, by)
             if why:
                 self.deny("" if by == LOCAL else by, action, why)

@@ -42,10 +42,11 @@ class Fields:
         raw: the mapping, or anything else (noted as a fault).
         path: where it stands.
         faults: where faults go.
+        recorded: whether fields may also stand as records keep them (`threshold_ppm` for `threshold`).
     """
 
-    def __init__(self, raw: object, path: str, faults: Faults) -> None:
-        self.path, self.faults = path, faults
+    def __init__(self, raw: object, path: str, faults: Faults, recorded: bool = False) -> None:
+        self.path, self.faults, self.recorded = path, faults, recorded
         self._asked: set[str] = set()
         if isinstance(raw, Mapping):
             self.raw: Mapping[Any, Any] = raw
@@ -81,7 +82,7 @@ class Fields:
     def id(self, name: str, person: bool = False, default: str | None = None) -> str:
         """An id; see `id_fault`."""
         value = self._get(name)
-        if value is None and default is not None:
+        if value in (None, "") and default is not None:
             return default
         if value is None:
             self.fault(name, "is required.")
@@ -99,7 +100,7 @@ class Fields:
     def choice(self, name: str, allowed: Sequence[str], default: str | None = None) -> str:
         """One of a few words."""
         value = self._get(name)
-        if value is None and default is not None:
+        if value in (None, "") and default is not None:
             return default
         if value not in allowed:
             self.fault(name, f"must be one of: {', '.join(allowed)}.")
@@ -165,6 +166,10 @@ class Fields:
             self.fault(name, "must be a share such as 0.999" + (" or 99.9 %" if percent else "") + ", with at most six decimals.")
             return default
         return int(scaled)
+
+    def has_recorded(self, name: str) -> bool:
+        """Whether a field stands as records keep it, where that is allowed."""
+        return self.recorded and name in self.raw
 
     def mapping(self, name: str) -> dict[str, Any]:
         """A mapping with text keys; {} if absent."""

@@ -157,7 +157,6 @@ class SnapshotServer:
             await self._server.wait_closed()
         self._thread.shutdown()
         self._book.close()
-        self.records.serving = False
 
     async def wait_epoch(self, epoch: int, timeout_s: float) -> bool:
         """Wait until every worker in contact decides from `epoch` or a later one; False if that did not happen in time."""

@@ -22,6 +22,7 @@ from affiant.console.pages.shared import (
     period_argument,
     period_of,
     strip,
+    why_text,
 )
 from affiant.console.queries import Adoption, Run
 from affiant.console.visit import Visit
@@ -38,6 +39,7 @@ class DeviationRow:
     items: int
     span: str
     href: str
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,20 +161,19 @@ def _deviations(visit: Visit, control: Control, freeze: str, found: RowsOf) -> t
     """Items that deviate or could not be tested, grouped by reason."""
     times = visit.queries.times([item.idx for item in found.items])
     grouped: dict[tuple[int, str], list[int]] = {}
+    examples: dict[tuple[int, str], str] = {}
     for item in found.items:
         named = dict(zip(found.columns, item.cells, strict=False))
         at = named.get("at") or named.get("due") or times.get(item.idx, 0)
         grouped.setdefault((item.item, item.why), []).append(at if isinstance(at, int) else 0)
+        examples.setdefault((item.item, item.why), why_text(control, item.why, named))
     rows = []
     for (item_result, why), moments in grouped.items():
         first, last = min(moments), max(moments)
         span = words.when(first) if first == last else f"{words.when(first)} – {words.when(last)}"
-        known = control.whys.get(why)
-        text = (
-            known.text.split("{", 1)[0].rstrip(" ,:;(") if known and "{" in known.text else known.text if known else why.replace("_", " ")
-        )
         href = address(f"/populations/{freeze}", item=words.item_state(item_result).key, why=why)
-        rows.append(DeviationRow(words.item_state(item_result), text or why.replace("_", " "), len(moments), span, href))
+        text = words.sentence(why.replace("_", " ")) or words.item_state(item_result).word
+        rows.append(DeviationRow(words.item_state(item_result), text, len(moments), span, href, examples[(item_result, why)]))
     return tuple(rows)
 
 

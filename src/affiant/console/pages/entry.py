@@ -19,6 +19,17 @@ from affiant.ledger import REGISTRY, Event, decode
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a body: its value in lines, the exact value, and what the registry says it means."""
+
+    name: str
+    lines: tuple[str, ...]
+    mono: bool
+    title: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
 class EntryPage:
     """`entry.html`."""
 
@@ -29,7 +40,7 @@ class EntryPage:
     after: str
     envelope: tuple[Fact, ...]
     envelope_sub: str
-    body: tuple[Fact, ...]
+    body: tuple[Field, ...]
     body_sub: str
     raw: str
     raw_sub: str
@@ -71,25 +82,26 @@ def value_text(name: str, value: Any) -> tuple[str, bool]:
         ):
             return words.when_seconds(value), False
         return words.number(value), False
-    if isinstance(value, list):
-        if not value:
-            return "none", False
-        return "; ".join(value_text("", inner)[0] for inner in value), False
     if isinstance(value, dict):
-        return ", ".join(f"{key} {value_text(key, inner)[0]}" for key, inner in value.items()), False
+        return " · ".join(f"{key} {value_text(key, inner)[0]}" for key, inner in value.items()), False
+    if isinstance(value, list):
+        return ", ".join(value_text("", inner)[0] for inner in value) or "none", False
     return str(value), True
 
 
-def body_facts(event: Event) -> tuple[Fact, ...]:
+def body_fields(event: Event) -> tuple[Field, ...]:
     """Fields of the body, with what the registry says they mean."""
     known = REGISTRY.get(event.type)
     meanings = {name.rstrip("?"): text for name, text in known.fields.items()} if known else {}
     out = []
     for name, value in event.body.items():
-        text, mono = value_text(name, value)
-        title = value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
-        note = meanings.get(name, "not in this version's registry" if known else "")
-        out.append(Fact(name, text, mono=mono, title=title, note=note if len(note) < 140 else note[:137] + "…"))
+        if isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
+            lines, mono = tuple(value_text(name, inner)[0] for inner in value), False
+        else:
+            text, mono = value_text(name, value)
+            lines = (text,)
+        meaning = meanings.get(name, "not in this version's registry" if known else "")
+        out.append(Field(name, lines, mono, str(value) if isinstance(value, str | int) else "", meaning.split(" of {", 1)[0]))
     return tuple(out)
 
 
@@ -149,7 +161,7 @@ def show(visit: Visit) -> Response:
         after=f"/entries/{index + 1}" if index + 1 < size else "",
         envelope=envelope_facts(event) if event else (),
         envelope_sub="Envelope version 1, decoded" if event else "Cannot be decoded by this version",
-        body=body_facts(event) if event else (),
+        body=body_fields(event) if event else (),
         body_sub="Fields of the event, with what the registry says they mean",
         raw=data.decode("utf-8", "backslashreplace"),
         raw_sub=f"{words.size(len(data))}, hashed exactly as they stand",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
@@ -247,6 +248,11 @@ def commitments_of(events: Events) -> tuple[Fact, ...]:
     )
 
 
+def linked(steps: tuple[Step, ...], known: Collection[str]) -> tuple[Step, ...]:
+    """Steps with the control of each marked as having a page or not."""
+    return tuple(replace(step, control_href=f"/controls/{step.control}" if step.control in known else "") for step in steps)
+
+
 def show(visit: Visit) -> Response:
     """The receipt."""
     exchange = visit.request.path_params["exchange"]
@@ -261,7 +267,7 @@ def show(visit: Visit) -> Response:
         exchange,
         sentence_of(events),
         f"{policy}{', ' + mode if mode else ''}",
-        steps_of(events),
+        linked(steps_of(events), visit.context.catalog.controls),
         facts_of(events),
         f"{noun} {listed}"
         + (f" under the {'cosigned' if proof.anchors else 'signed'} root of {words.number(proof.size)}" if proof.signed else ""),

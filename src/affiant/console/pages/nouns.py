@@ -61,6 +61,7 @@ class Step:
         after: words after the entry's number.
         note: a second, quieter line.
         control: control that it belongs to.
+        control_href: its page, where the catalog has it.
     """
 
     state: State
@@ -71,3 +72,4 @@ class Step:
     after: str = ""
     note: str = ""
     control: str = ""
+    control_href: str = ""

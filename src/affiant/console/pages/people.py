@@ -89,7 +89,7 @@ def show(visit: Visit, secret: NewSecret | None = None) -> Response:
     own = "" if set(visit.session.roles) - {"consumer"} else visit.session.person
     keys = sorted(records.keys(own), key=lambda key: (key.state != "live", -key.created_us))
     soon = sum(1 for key in keys if key.state == "live" and 0 < key.expires_us - now <= EXPIRES_SOON_US)
-    sentence = f"{words.sentence(words.spelled(len(people)))} {'person' if len(people) == 1 else 'people'}, {words.count(len(keys), 'key')}"
+    sentence = words.sentence(f"{words.count(len(people), 'person', 'people')}, {words.count(len(keys), 'key')}")
     sentence += f"; {words.count(soon, 'key expires', 'keys expire')} within a week." if soon else "."
     rows = tuple(
         PersonRow(person.id, role_words(person.roles) or "no roles", "password" if person.has_password else "one-time link")

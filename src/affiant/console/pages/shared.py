@@ -110,13 +110,13 @@ def _day_state(items: DayItems | None) -> str:
 
 
 def month_ticks(from_day: int, days: int, last_word: bool = True) -> list[charts.Tick]:
-    """Labels at the first day, at each first of a month, and at the last day, never closer than a tenth of the width."""
+    """Labels at the first day, at each first of a month, and at the last day, never closer than an eighth of the width."""
     ticks = [charts.Tick(0, words.short_day(from_day * DAY_US))]
     for offset in range(1, days):
-        if words.moment((from_day + offset) * DAY_US).day == 1 and offset / days - ticks[-1].at > 0.1:
+        if words.moment((from_day + offset) * DAY_US).day == 1 and offset / days - ticks[-1].at > 0.13:
             ticks.append(charts.Tick(offset / days, words.short_day((from_day + offset) * DAY_US)))
     if last_word and days > 1:
-        if len(ticks) > 1 and 1 - ticks[-1].at < 0.1:
+        if len(ticks) > 1 and 1 - ticks[-1].at < 0.14:
             ticks.pop()
         ticks.append(charts.Tick(1, words.short_day((from_day + days - 1) * DAY_US)))
     return ticks

@@ -1,0 +1,76 @@
+"""`affiant affidavit …`: build the package handed to an auditor, and verify one.
+
+Verifying uses the same code as `verify.pyz` and nothing of a home. Leaves out: what a package holds (docs/affidavit.md).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from affiant.cli.session import as_option, session
+from affiant.cli.shared import GOOD, UNSEEN, home_option, need_home, out, period_us, say, worst
+from affiant.kit.errors import BadInput
+
+
+@click.group("affidavit")
+def command() -> None:
+    """Build and verify the package handed to an auditor."""
+
+
+@command.command("build")
+@click.option("--period", required=True, metavar="A..B", help="UTC dates, both inclusive, or instants, half-open.")
+@click.option("--out", "target", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="The package; it must not exist.")
+@home_option
+@as_option
+@click.pass_context
+def build(ctx: click.Context, period: str, target: Path, home: Path | None, person: str) -> None:
+    """Build the affidavit of a period for which every control was run.
+
+    Each control is computed again from the entries that travel before anything is written. Prints one JSON line.
+    """
+    import hashlib
+
+    period_us(period)
+    if target.exists():
+        raise BadInput(f"{target} exists.", "Choose another name; a package is never replaced.")
+    if not target.parent.is_dir():
+        raise BadInput(f"There is no folder {target.parent}.", "Make it first.")
+    with session(ctx, need_home(home), person) as api:
+        data = api.fetch("/affidavits", {"period": period})
+    temporary = target.with_name(target.name + ".part")
+    try:
+        temporary.write_bytes(data)
+        os.link(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    out({"file": str(target), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
+    say(f"Wrote {target}. Hand it over with verify.pyz obtained apart from it; see docs/affidavit.md.")
+
+
+@command.command("verify")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--trust", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None, metavar="F", help="Trust file: keys of log and witnesses, obtained elsewhere.")
+@click.option("--anchor", "anchors", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="F", help="A cosigned checkpoint that you got from a witness; may be repeated.")
+@click.option("--ledger", "ledger", default=None, metavar="URL", help="Compare with the log that is published at this URL.")
+@click.option("--json", "as_json", is_flag=True, help="JSON to standard output.")
+def verify(file: Path, trust: Path | None, anchors: tuple[Path, ...], ledger: str | None, as_json: bool) -> int:
+    """Check a package as an outsider would: rebuild the tree, re-run every query, redraw every sample, stop at the first lie.
+
+    Exit code 0: good and anchored by the trust file's quorum; 1: a lie; 2: no package; 3: consistent in itself, not anchored.
+    """
+    from affiant.proof.__main__ import main
+
+    arguments = [str(file), *(["--trust", str(trust)] if trust else []), *(["--json"] if as_json else [])]
+    for anchor in anchors:
+        arguments += ["--anchor", str(anchor)]
+    code = main(arguments)
+    sys.stdout.flush()
+    if ledger is not None and code in (GOOD, UNSEEN):
+        from affiant.cli.published import compare
+
+        code = worst((code, compare(file, ledger)))
+    return code
