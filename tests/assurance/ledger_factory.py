@@ -97,7 +97,8 @@ class Story:
             attempt = {"id": f"r-{xid}", **{k: link[k] for k in ("provider", "model", "version")}, "status": 200, "ms": 900}
             attempts = more.get("attempts", [{**attempt, **more.get("attempt", {})}])
             closed = {
-                "outcome": "answered", "released": "all", "status": 200, "route": "help", "key": "k1", "provider": "harbor", "model": "scribe",
+                "outcome": "answered", "released": "all", "status": 200, "route": "help", "key": "k1",
+                "provider": "harbor", "model": "scribe",
                 "attempts": attempts, "tokens_in": 10, "tokens_out": 20, "ms": 950, "ms_added": 4, "decisions": [],
             }  # fmt: skip
             self.tell(at + 1_000_000, "exchange.closed", closed, xid, "n1/gateway/1")

@@ -166,7 +166,7 @@ def control_page() -> control.ControlPage:
         ((Cell("openai-eu · team-x"), Cell("0"), Cell("14")),), (Column("What"), Column("Ours", True), Column("Theirs", True)),
         (m.Fact("Evidence", "in-path, 100 %"), m.Fact("Outside anchor", "every hour, witness harbor-audit", "/ledger"), m.Fact("Ways round", "provider key used outside the gateway: 14 calls", "/controls/PI-6.1"),
          m.Fact("Not inspected", "nothing"), m.Fact("Recalculate", "affiant control run PI-5.1 --period 2026-09-01..2027-02-28", mono=True)),
-        (control.RunRow(NOW - 4 * 3600_000_000, 63, 2, STATES["deviations_noted"], 161_200), control.RunRow(NOW - DAY_US, 61, 2, STATES["deviations_noted"], 158_010)), (), m.Empty("a", "b"),
+        (control.RunRow(NOW - 4 * 3600_000_000, 63, 2, STATES["deviations_noted"], 161_200), control.RunRow(NOW - DAY_US, 61, 2, STATES["deviations_noted"], 158_010)), (),
         (control.VersionRow(3, START, digest("v3"), 4),), "SELECT p.idx, p.ord, CASE WHEN a.idx IS NULL THEN 1 ELSE 0 END AS item,\n  CASE WHEN a.idx IS NULL THEN 'no_second_approval' ELSE '' END AS why\nFROM pop p LEFT JOIN change_approved a ON a.ref = p.ref AND a.by_person <> p.author\nORDER BY p.idx, p.ord",
     )  # fmt: skip
 

@@ -17,7 +17,9 @@ from affiant.proof.canonical import dumps, loads
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 _leaf = st.one_of(_text, st.integers(-MAX_INT, MAX_INT))
 _keys = st.text("abcdefghijklmnopqrstuvwxyz0123456789_", min_size=1, max_size=8)
-_values = st.recursive(_leaf, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(_keys, inner, max_size=4)), max_leaves=12)
+_values = st.recursive(
+    _leaf, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(_keys, inner, max_size=4)), max_leaves=12
+)
 
 
 @settings(max_examples=300, deadline=None)

@@ -53,21 +53,21 @@ WHERE x.control = 'AUD-4.1' AND x.due + :late_us < :now_us AND x.to_us > :now_us
 ORDER BY due, item
 """
 _CHANGES = """
-SELECT p.change_id AS change_id, p.kind AS kind, p.target AS target, p.author AS author, p.at AS at, p.emergency AS emergency,
+SELECT p.change_id AS change_id, p.kind AS kind, p.target AS target, p.author AS author, p.at AS since_us, p.emergency AS emergency,
        CASE WHEN EXISTS (SELECT 1 FROM change_approved a WHERE a.change_id = p.change_id AND a.approver <> p.author)
             THEN 1 ELSE 0 END AS approved
 FROM change_proposed p
 WHERE p.bootstrap = 0
   AND NOT EXISTS (SELECT 1 FROM change_rejected r WHERE r.change_id = p.change_id)
   AND NOT EXISTS (SELECT 1 FROM change_activated v WHERE v.change_id = p.change_id)
-ORDER BY at, change_id
+ORDER BY since_us, change_id
 """
 _EMERGENCIES = """
-SELECT v.change_id AS change_id, v.kind AS kind, v.target AS target, v.author AS author, v.at AS at
+SELECT v.change_id AS change_id, v.kind AS kind, v.target AS target, v.author AS author, v.at AS since_us
 FROM change_activated v
 WHERE v.emergency = 1 AND v.bootstrap = 0
   AND NOT EXISTS (SELECT 1 FROM change_approved a WHERE a.change_id = v.change_id AND a.digest = v.digest AND a.approver <> v.author)
-ORDER BY at, change_id
+ORDER BY since_us, change_id
 """
 _KEYS = """
 SELECT k.key_id AS key_id, k.owner AS owner, MAX(k.expires) AS expires
@@ -78,21 +78,21 @@ GROUP BY k.key_id, k.owner
 ORDER BY expires, key_id
 """
 _LEAVERS = """
-SELECT k.key_id AS key_id, g.person AS person, MIN(g.at) AS at
+SELECT k.key_id AS key_id, g.person AS person, MIN(g.at) AS since_us
 FROM person_left g
 INNER JOIN key_created k ON k.owner = g.person AND k.idx < g.idx
 WHERE (k.expires = 0 OR k.expires > :now_us) AND NOT EXISTS (SELECT 1 FROM key_revoke_requested r WHERE r.key_id = k.key_id)
 GROUP BY k.key_id, g.person
-ORDER BY at, key_id
+ORDER BY since_us, key_id
 """
 _REVOCATIONS = """
-SELECT r.key_id AS key_id, MIN(r.at) AS at
+SELECT r.key_id AS key_id, MIN(r.at) AS since_us
 FROM key_revoke_requested r
 WHERE NOT EXISTS (SELECT 1 FROM key_revoked v WHERE v.key_id = r.key_id)
 GROUP BY r.key_id
-ORDER BY at, key_id
+ORDER BY since_us, key_id
 """
-_LAST_ANCHOR = "SELECT COALESCE(MAX(a.checkpoint_at), 0) AS at FROM anchor_cosigned a ORDER BY at"
+_LAST_ANCHOR = "SELECT COALESCE(MAX(a.checkpoint_at), 0) AS since_us FROM anchor_cosigned a ORDER BY since_us"
 _COMMITMENTS = """
 SELECT COUNT(*) AS n
 FROM commitment_control c
@@ -150,23 +150,25 @@ def _change_items(evidence: Evidence, catalog: Catalog, params: Mapping[str, int
         what = f"Change {row['change_id']} to {row['kind']} {row['target']} by {row['author']}"
         if row["approved"]:
             yield DueItem(
-                "PI-5.1", f"{what} is approved and not in force", owner, "waits to be activated", row["at"], about=row["change_id"]
+                "PI-5.1", f"{what} is approved and not in force", owner, "waits to be activated", row["since_us"], about=row["change_id"]
             )
         else:
-            yield DueItem("PI-5.1", f"{what} waits for a second person", owner, "cannot come into force", row["at"], about=row["change_id"])
+            yield DueItem(
+                "PI-5.1", f"{what} waits for a second person", owner, "cannot come into force", row["since_us"], about=row["change_id"]
+            )
     for row in _rows(evidence, _EMERGENCIES, params):
         text = f"Emergency change {row['change_id']} to {row['kind']} {row['target']} came into force on {row['author']}'s word alone"
-        yield DueItem("PI-5.1", text, owner, "needs a second person's review", row["at"], False, True, row["change_id"])
+        yield DueItem("PI-5.1", text, owner, "needs a second person's review", row["since_us"], False, True, row["change_id"])
 
 
 def _key_items(evidence: Evidence, catalog: Catalog, params: Mapping[str, int]) -> Iterator[DueItem]:
     owner = _owner(catalog, "SEC-1.2")
     for row in _rows(evidence, _LEAVERS, params):
         text = f"{row['person']} left and still holds the key {row['key_id']}"
-        yield DueItem("SEC-1.2", text, owner, "is a deviation after one minute", row["at"] + 60_000_000, True, True, row["key_id"])
+        yield DueItem("SEC-1.2", text, owner, "is a deviation after one minute", row["since_us"] + 60_000_000, True, True, row["key_id"])
     for row in _rows(evidence, _REVOCATIONS, params):
         text = f"The revocation of the key {row['key_id']} is not confirmed"
-        yield DueItem("SEC-1.2", text, owner, "is a deviation after two seconds", row["at"] + 2_000_000, True, True, row["key_id"])
+        yield DueItem("SEC-1.2", text, owner, "is a deviation after two seconds", row["since_us"] + 2_000_000, True, True, row["key_id"])
     for row in _rows(evidence, _KEYS, params):
         yield DueItem("SEC-1.2", f"The key {row['key_id']} expires", row["owner"], "stops working", row["expires"], about=row["key_id"])
 

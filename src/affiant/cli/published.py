@@ -70,11 +70,11 @@ class PublishedLog:
 def compare(file: Path, url: str) -> int:
     """Say whether the published log begins with what the package holds; gives an exit code."""
     try:
-        with Package(file) as package:
+        with Package(str(file)) as package:
             manifest = Manifest.parse(package.read(MANIFEST))
             end = Checkpoint.parse(Note.parse(package.read("ledger/end.checkpoint")).text)
         log = PublishedLog(url)
-        signed = bool(log.note.verify([VerifierKey.parse(manifest.log)]))
+        signed = bool(log.note.verify([VerifierKey.parse(str(manifest.raw["log"]))]))
         same = log.checkpoint.origin == end.origin and signed and log.checkpoint.size >= end.size and log.root(end.size) == end.root
     except CouldNotLook as error:
         say(f"affiant: {error}")

@@ -346,7 +346,7 @@ def _nice(value: float) -> float:
     power = 1.0
     while power * 10 < value:
         power *= 10
-    for step in (2, 3, 4, 5, 6, 8, 10):
+    for step in (1, 1.2, 1.4, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10):
         top = step * power
         if top >= value and top % 2 == 0:
             return top

@@ -91,7 +91,6 @@ class ControlPage:
     reliance: tuple[Fact, ...]
     runs: tuple[RunRow, ...]
     runs_links: tuple[Link, ...]
-    runs_empty: Empty
     versions: tuple[VersionRow, ...]
     procedure: str
 
@@ -132,7 +131,7 @@ def _stats(visit: Visit, control: Control, run: Run | None, state: State) -> tup
         return (
             first,
             Stat("Population", "–", "", population),
-            Stat("Sample", "–", "", control.sample.title),
+            Stat("Sample", "–", "", "drawn from a frozen population only"),
             Stat("Could not test", "–", "", "no run yet"),
         )
     ran = f"run {words.near(run.at, visit.now_us)}"
@@ -272,7 +271,6 @@ def show(visit: Visit) -> Response:
         reliance=reliance(visit, control, run, period),
         runs=tuple(RunRow(each.at, each.rows, each.deviations, words.result_state(each.result), each.idx) for each in runs),
         runs_links=(Link("All populations", f"/populations?control={control.id}"),) if runs else (),
-        runs_empty=never,
         versions=tuple(VersionRow(each.version, each.at, each.sha, each.idx) for each in adoptions),
         procedure=_procedure(control),
     )

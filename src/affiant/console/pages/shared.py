@@ -166,7 +166,7 @@ def cell_of(name: str, value: str | int) -> Cell:
     if not value:
         return Cell("–")
     href = ""
-    if name in ("exchange", "ref") and value.startswith("x"):
+    if value.startswith(("xc_", "x_")):
         href = f"/exchanges/{value}"
     elif value.startswith("chg_"):
         href = f"/changes/{value}"

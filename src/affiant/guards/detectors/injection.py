@@ -78,13 +78,15 @@ _RULES = (
           r"|from the (?:beginning|start|top)|verbatim from)\b"),
     _rule("extraction", 900_000, "you are|starting with|beginning with",
           r"\b(?:starting|beginning|starts?|begins?) with (?:the (?:words?|phrase) )?[\"'`]?you are\b"),
-    _rule("persona", 900_000, "do anything now|dan mode|developer mode|jailb|god mode|unrestricted|no restrictions|unfiltered|uncensored|amoral",
+    _rule("persona", 900_000, "do anything now|dan mode|developer mode|jailb|god mode|unrestricted|no restrictions|unfiltered|uncensored"
+          "|amoral",
           r"\b(?:do anything now|dan mode|(?:enable|enter|activate|switch to|in|with|engage|simulate) (?:the )?(?:developer|god"
           r"|debug|sudo|admin|dan|jailbreak|unrestricted) mode|jailbroken|"
           r"(?:act|respond|answer|behave|reply|pretend|roleplay|operate|be|become|you are"
           r"|are now)(?: [\w',]{1,14}){0,6}? (?:unrestricted|unfiltered|uncensored|amoral|no restrictions"
           r"|without (?:any )?(?:restrictions|filters?|limitations|censorship)))"),
-    _rule("persona", 800_000, "free from|without any|no longer|not bound|break free|broken free|freed from|have no|no ethical|any ethical|any moral",
+    _rule("persona", 800_000, "free from|without any|no longer|not bound|break free|broken free|freed from|have no|no ethical|any ethical"
+          "|any moral",
           r"\b(?:(?:you(?: are|'re)?|it|he|she|which|that|who|dan)(?: \w{1,12}){0,3}? (?:free(?:d)? (?:from|of)"
           r"|no longer (?:bound|restricted|limited|constrained|have to)|not bound (?:by|to)|without any|have no|has no"
           r"|broken? free (?:of|from)))(?: [\w',]{1,14}){0,5}? "
@@ -94,6 +96,29 @@ _RULES = (
           r"\b(?:from now on,? you (?:are|will|must|have|shall|'re)|you (?:are|'re) now (?:a |an |the |going to |in |to act)"
           r"|you will now (?:act|be|play|pretend|behave)|henceforth,? you)\b(?=[^\n]{0,240}?\b(?:ignore|rules|restrict|polic"
           r"|filter|refuse|anything|no longer|without|hack|unethical|illegal|evil|limits|disregard|comply|obey|openai|ethic))"),
+    _rule("persona", 700_000, "refuse|decline|reject",
+          r"\b(?:never|cannot|can'?t|won'?t|will not|must not|not allowed to|unable to|don'?t) (?:\w{1,10} ){0,2}?(?:refuse"
+          r"|decline|reject)"
+          r" (?:to |any|my |a |or |direct|anything|human)"),
+    _rule("persona", 750_000, "regardless of|without regard|bypass|circumvent|disregard|unconcerned|no matter how",
+          r"\b(?:regardless of|without regard (?:to|for)|bypass\w{0,3}|circumvent\w{0,3}|disregard\w{0,3}|unconcerned with|no matter how)"
+          r" (?:[\w',/]{1,12} ){0,6}?(?:ethic\w{0,4}|moral\w{0,5}|legal\w{0,4}|illegal|unethical|immoral|openai\w{0,2}"
+          r"|content polic\w{1,3}"
+          r"|safety (?:guidelines|filters|measures)|content filters?|censorship|legality|consequences)\b"),
+    _rule("persona", 750_000, "chatgpt|language model|ai model|al model|dan ",
+          r"\b(?:hello|hi|hey|dear)[, ]{1,2}(?:chatgpt|gpt|ai|assistant)\b[^\n]{0,160}?\b(?:from now on|immerse yourself|act as"
+          r"|take on the role|into the role|pretend)\b"
+          r"|\b(?:chatgpt|gpt|dan|[a-z]{2,12}bot) (?:can|will|must|should) (?:now )?(?:do|say|answer|generate) (?:any ?thing"
+          r"|everything)\b"),
+    _rule("persona", 750_000, "in character|jailbreak]|developer mode|stay a dan|be a dan|unfiltered",
+          r"\[?\W?(?:jailbreak|developer mode output|developer mode)\W?\]|\bstay (?:in character"
+          r"|a dan)\b(?=[^\n]{0,200}\b(?:tokens?|remind|dan|break|refus|anything))"),
+    _rule("extraction", 750_000, "secret|hidden|confidential|password|passphrase",
+          r"\b(?:spell|reveal|tell me|give me|print|repeat|encode|decode|translate|output|hint|say|write|leak|disclose|what is"
+          r"|what's|show)\b"
+          r"(?: [\w',]{1,14}){0,6}? (?:your|the system'?s?|you were given|you were told|you are hiding|you have) (?:\w{1,12} ){0,2}?"
+          r"(?:secret|hidden|confidential|password|passphrase)(?: (?:key|password|passphrase|code|word|phrase|string"
+          r"|instructions?|information|message))?\b"),
     _rule("markup", 850_000, "<|im_start|<|system|[inst]|<<sys>>|[/inst]|<|endoftext|### system|[system]|</system>|<system>"
                              "|end of prompt|end of instructions|end of document",
           r"<\|(?:im_start|im_end|system|endoftext|assistant|eot_id|start_header_id)\|?>?|\[/?inst\]|<</?sys>>|(?:^"
@@ -162,7 +187,10 @@ def _scan(folded: Folded) -> list[Hit]:
     text = _SPACE_RUN.sub(_one_space, folded.text)
     hits: list[Hit] = []
     for rule in _RULES:
-        if not any(gate in text for gate in rule.gates):
+        for gate in rule.gates:
+            if gate in text:
+                break
+        else:
             continue
         for match in rule.pattern.finditer(text):
             start, end = _before_squeeze(folded.text, len(text), match.start(), match.end())
