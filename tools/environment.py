@@ -136,7 +136,9 @@ def install(pip: list[str], lock: Path) -> None:
                 show("unpacking")
     if process.returncode != 0:
         text = "".join(said[-25:])
-        raise Trouble(f"installing {lock.relative_to(ROOT)} failed:\n{text}\n         Is the package registry reachable? Run the same command again.")
+        raise Trouble(
+            f"installing {lock.relative_to(ROOT)} failed:\n{text}\n         Is the package registry reachable? Run the same command again."
+        )
 
 
 def _environment() -> dict[str, str]:

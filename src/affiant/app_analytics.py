@@ -77,7 +77,9 @@ class Analytics:
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 await process.wait()
                 self._process = None
-                raise CouldNotLook("The analytics process ended before it answered.", "Try again; its last words are on standard error.") from error
+                raise CouldNotLook(
+                    "The analytics process ended before it answered.", "Try again; its last words are on standard error."
+                ) from error
             except BaseException:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()

@@ -231,9 +231,7 @@ class Control:
         )  # fmt: skip
 
     def _console_context(self) -> console.Context:
-        findings = LedgerFindings(
-            self._home, self._reader, self._catalog, self._records, self._anchors, self._clock, self._rebuild_rows
-        )
+        findings = LedgerFindings(self._home, self._reader, self._catalog, self._records, self._anchors, self._clock, self._rebuild_rows)
 
         async def run(principal: str, controls: tuple[str, ...]) -> Any:
             return await self._work.run_now(principal, controls)

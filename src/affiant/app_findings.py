@@ -35,7 +35,14 @@ class LedgerFindings:
     """
 
     def __init__(
-        self, home: Home, reader: LedgerReader, catalog: Catalog, records: Records, anchors: Anchors, clock: Clock, rebuild: Callable[[str], None]
+        self,
+        home: Home,
+        reader: LedgerReader,
+        catalog: Catalog,
+        records: Records,
+        anchors: Anchors,
+        clock: Clock,
+        rebuild: Callable[[str], None],
     ) -> None:
         self._home, self._reader, self._catalog, self._records, self._anchors, self._clock = home, reader, catalog, records, anchors, clock
         self._rebuild = rebuild
@@ -92,7 +99,9 @@ class LedgerFindings:
         """Occurrences of today that nothing shows yet: once their day is over they are deviations for good."""
         today = now_us - now_us % DAY_US
         adopted = {each.id: each.at_us for each in self._records.adopted_controls()}
-        opened = {(str(e.body.get("probe")), int(e.body.get("due", 0))) for _, e in self._reader.of_types("probe.opened") if e.at_us >= today}
+        opened = {
+            (str(e.body.get("probe")), int(e.body.get("due", 0))) for _, e in self._reader.of_types("probe.opened") if e.at_us >= today
+        }
         for control in self._catalog.controls.values():
             if control.id not in adopted or control.id != "AUD-4.1":
                 continue
@@ -120,7 +129,13 @@ class LedgerFindings:
         newest = max((anchor.at_us for anchor in self._anchors.all()), default=0)
         if not self._home.witnesses:
             yield DueItem(
-                "", "No witness cosigns this ledger", "admin", "nobody outside can tell a rewritten history", now_us, overdue=True, href="/ledger"
+                "",
+                "No witness cosigns this ledger",
+                "admin",
+                "nobody outside can tell a rewritten history",
+                now_us,
+                overdue=True,
+                href="/ledger",
             )
         elif now_us - newest > ANCHOR_DUE_US:
             yield DueItem(
@@ -136,7 +151,14 @@ class LedgerFindings:
         for each in self._records.adopted_controls():
             due_us = last.get(each.id, each.at_us) + RUN_DUE_US
             if due_us < now_us:
-                yield DueItem(each.id, f"{each.id} was not run for more than a month", "compliance manager", "its state is not known", due_us, overdue=True)
+                yield DueItem(
+                    each.id,
+                    f"{each.id} was not run for more than a month",
+                    "compliance manager",
+                    "its state is not known",
+                    due_us,
+                    overdue=True,
+                )
 
     # -- what is not shown
 
@@ -151,10 +173,20 @@ class LedgerFindings:
         if newest:
             limits = newest.limits
             opened = limits.get("opened", 0)
-            found.append(NotShown("exchanges on routes that only watch or warn", limits.get("not_enforced", 0), opened, "/exchanges?mode=not_enforced"))
-            found.append(NotShown("exchanges with parts that no guard inspected", limits.get("uninspected", 0), opened, "/exchanges?uninspected=1"))
+            found.append(
+                NotShown(
+                    "exchanges on routes that only watch or warn", limits.get("not_enforced", 0), opened, "/exchanges?mode=not_enforced"
+                )
+            )
+            found.append(
+                NotShown("exchanges with parts that no guard inspected", limits.get("uninspected", 0), opened, "/exchanges?uninspected=1")
+            )
             found.append(NotShown("rows that an independent count does not match", runs, 0, "/populations"))
-        lost = sum(int(event.body.get("count", 0)) for _, event in self._reader.of_types("exchange.unrecorded", "ledger.gap") if from_us <= event.at_us < to_us)
+        lost = sum(
+            int(event.body.get("count", 0))
+            for _, event in self._reader.of_types("exchange.unrecorded", "ledger.gap")
+            if from_us <= event.at_us < to_us
+        )
         found.append(NotShown("refusals and events that were only counted", lost, 0, "/ledger"))
         return found
 

@@ -46,7 +46,8 @@ def init(root: Path, origin: str, node: str, witnesses: tuple[Witness, ...]) -> 
     for witness in witnesses:
         if witness_knows_longer(witness, origin):
             raise Conflict(
-                f"{witness.name} has cosigned a ledger named {origin}: it exists already.", "Restore it from a backup, or choose another --origin."
+                f"{witness.name} has cosigned a ledger named {origin}: it exists already.",
+                "Restore it from a backup, or choose another --origin.",
             )
     fresh = not root.exists()
     clock = open_clock()
@@ -79,7 +80,9 @@ def _remove(root: Path, with_root: bool) -> None:
 
 def _check_names(origin: str, node: str) -> None:
     if not origin or len(origin) > MAX_ORIGIN or any(c.isspace() or c == "+" or not c.isprintable() for c in origin):
-        raise BadInput(f"{origin!r} is no origin.", f"Write at most {MAX_ORIGIN} characters without spaces or +, such as example.com/affiant.")
+        raise BadInput(
+            f"{origin!r} is no origin.", f"Write at most {MAX_ORIGIN} characters without spaces or +, such as example.com/affiant."
+        )
     if not node or len(node) > 64 or not all(c.isalnum() or c in "._-" for c in node) or not node[0].isalnum() or not node.isascii():
         raise BadInput(f"{node!r} is no name of a node.", "Use letters, digits, dots and hyphens, such as n1.")
 

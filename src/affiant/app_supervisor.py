@@ -74,7 +74,9 @@ class StartFailed(AffiantError):
     """A process could not start; its own words are on standard error. The exit code is that process's."""
 
     def __init__(self, name: str, code: int) -> None:
-        super().__init__(f"The {name} process could not start (exit {code}).", "Its reason is printed above; `affiant doctor` names all faults.")
+        super().__init__(
+            f"The {name} process could not start (exit {code}).", "Its reason is printed above; `affiant doctor` names all faults."
+        )
         self.exit_code = code if code in (1, 2, 3) else 3
 
 
@@ -370,7 +372,8 @@ def _listen_on(host: str, port: int, what: str, option: str) -> socket.socket:
     except OSError as error:
         listening.close()
         raise Conflict(
-            f"The {what} cannot listen on {host}:{port}: {error.strerror}.", f"End what uses that port, or give another with {option} (0: any free one)."
+            f"The {what} cannot listen on {host}:{port}: {error.strerror}.",
+            f"End what uses that port, or give another with {option} (0: any free one).",
         ) from error
     listening.setblocking(False)
     return listening

@@ -7,6 +7,8 @@ from pathlib import Path
 import yaml
 from api_world import COMPANY, world
 
+from affiant.ledger import LedgerReader, decode
+
 
 def test_the_first_apply_comes_from_the_local_credential(tmp_path: Path) -> None:
     """Before there is anybody, the local credential applies the first file for its future author; afterwards names must exist."""
@@ -87,3 +89,20 @@ def test_control_runs_and_packages_go_to_who_makes_them(tmp_path: Path) -> None:
         reply = w.as_local("POST", "/affidavits", {"period": "2025-12-01..2025-12-31"})
         assert reply.data == b"package of 2025-12-01..2025-12-31"
         assert w.as_local("GET", "/status").json["workers"] == 2
+
+
+def test_what_the_local_credential_does_under_a_name_says_so(tmp_path: Path) -> None:
+    """An event by a person carries `via: local` when the local credential acted for them, and nothing when they signed in themselves."""
+    with world(tmp_path) as w:
+        assert w.as_local("POST", "/people/the-operator/password", {"password": "a long enough one"}, "the-admin").status == 200
+        w.settle()
+        reader = LedgerReader(w.home)
+        found = [decode(data) for _, data in reader.entries(0, reader.size)]
+        by_local = [event for event in found if event.type == "person.password_set"]
+        assert [(event.actor, event.body["via"]) for event in by_local] == [("person:the-admin", "local")]
+        signed_in = w.call("POST", "/sign-in", {"person": "the-operator", "password": "a long enough one"})
+        headers = {"cookie": f"affiant_session={signed_in.cookie('affiant_session')}", "x-affiant-csrf": signed_in.json["csrf"]}
+        assert w.call("POST", "/people/the-operator/password", {"password": "an even longer one"}, headers).status == 200
+        w.settle()
+        own = [decode(data) for _, data in reader.entries(len(found), reader.size)]
+        assert [event.body.get("via") for event in own if event.type == "person.password_set"] == [None]

@@ -12,10 +12,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from affiant.kit.home import open_home
+from affiant.ledger import Event, LedgerReader, decode
 from affiant.testing.process import alive
 from affiant.testing.world import World
 
@@ -54,11 +55,12 @@ def served(world: World) -> bool:
 
 
 def types(world: World) -> list[str]:
-    return [entry["type"] for entry in entries(world)]
+    return [event.type for event in events(world)]
 
 
-def entries(world: World) -> list[dict[str, Any]]:
-    return [json.loads(line)["entry"] for line in world.cli("ledger", "tail", "--from", "0").stdout.splitlines()]
+def events(world: World) -> list[Event]:
+    reader = LedgerReader(open_home(world.home))
+    return [decode(data) for data in reader.entries(0, reader.size)]
 
 
 def test_the_ready_line_names_living_processes(world: World) -> None:
@@ -91,8 +93,8 @@ def test_refusals_while_the_writer_is_away_become_one_event(world: World) -> Non
         os.kill(writer, signal.SIGKILL)
     assert answer.status == 503 and b"evidence_unavailable" in answer.body
     until(lambda: types(world).count("exchange.unrecorded") == before + 1, "exchange.unrecorded")
-    event = [entry for entry in entries(world) if entry["type"] == "exchange.unrecorded"][-1]
-    assert event["body"]["count"] >= 1 and event["body"]["from"] <= event["body"]["to"]
+    body = [event for event in events(world) if event.type == "exchange.unrecorded"][-1].body
+    assert body["count"] >= 1 and body["from"] <= body["to"]
     until(lambda: served(world), "an answered exchange")
 
 
@@ -135,8 +137,8 @@ def test_stopping_is_clean_and_in_order(world: World) -> None:
     pids = world.pids()
     assert world.stop_serving() == 0
     assert not any(alive(pid) for pid in [pids["writer"], pids["control"], *pids["workers"]])
-    last = [entry for entry in entries(world) if entry["type"] == "producer.ended"]
-    assert last[-1]["body"]["why"] == "stopped" and "/writer/" in last[-1]["body"]["producer"]
+    last = [event for event in events(world) if event.type == "producer.ended"][-1]
+    assert last.body["why"] == "stopped" and "/writer/" in last.body["producer"]
     status = json.loads(world.cli("status", "--json").stdout)
     assert status["serving"] is False
     world.start()

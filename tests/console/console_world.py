@@ -1,5 +1,7 @@
 """A small real home behind the console: records, a writer in this process, a reader, and made-up results of control runs."""
 
+# ruff: noqa: E501 -- made-up data reads better in long lines
+
 from __future__ import annotations
 
 import hashlib
@@ -25,17 +27,31 @@ RING = Keyring(bytes(range(32)), bytes(32), "local")
 PASSWORD = "correct horse battery"
 COMPANY: dict[str, Any] = {
     "people": [
-        {"id": "mara.lind", "roles": ["compliance"]}, {"id": "tomas.berg", "roles": ["compliance", "reviewer"]},
-        {"id": "ines.faro", "roles": ["admin"]}, {"id": "jonas.vik", "roles": ["operator"]},
-        {"id": "priya.nair", "roles": ["developer"]}, {"id": "sofia.reyes", "roles": ["consumer"]}, {"id": "otto.auditor", "roles": ["auditor"]},
+        {"id": "mara.lind", "roles": ["compliance"]},
+        {"id": "tomas.berg", "roles": ["compliance", "reviewer"]},
+        {"id": "ines.faro", "roles": ["admin"]},
+        {"id": "jonas.vik", "roles": ["operator"]},
+        {"id": "priya.nair", "roles": ["developer"]},
+        {"id": "sofia.reyes", "roles": ["consumer"]},
+        {"id": "otto.auditor", "roles": ["auditor"]},
     ],
-    "providers": [{"id": "harbor", "kind": "openai", "base_url": "https://harbor.example/v1", "secret_ref": "env:HARBOR", "region": "eu",
-                   "labels": ["public", "internal", "confidential"]}],
+    "providers": [
+        {
+            "id": "harbor",
+            "kind": "openai",
+            "base_url": "https://harbor.example/v1",
+            "secret_ref": "env:HARBOR",
+            "region": "eu",
+            "labels": ["public", "internal", "confidential"],
+        }
+    ],
     "models": [{"id": "scribe-2", "provider": "harbor", "upstream": "scribe-2", "version": "2.1.0", "approved_by": "tomas.berg"}],
     "routes": [{"id": "support-chat", "models": ["scribe-2"], "policy": "default", "mode": "enforce", "label": "confidential"}],
-    "keys": [{"id": "website", "owner": "priya.nair", "tenant": "northwind", "models": ["support-chat"]},
-             {"id": "branch", "owner": "sofia.reyes", "tenant": "northwind", "models": ["support-chat"]}],
-}  # fmt: skip
+    "keys": [
+        {"id": "website", "owner": "priya.nair", "tenant": "northwind", "models": ["support-chat"]},
+        {"id": "branch", "owner": "sofia.reyes", "tenant": "northwind", "models": ["support-chat"]},
+    ],
+}
 
 
 def digest(text: str) -> str:
@@ -133,10 +149,6 @@ class World:
     def close(self) -> None:
         self.records.close()
         self.writer.close()
-        for route in self.app.routes:
-            console = getattr(route, "console", None)
-            if console is not None:
-                console.close()
 
 
 def exchange(number: int, day: int, kind: str = "answered", redacted: int = 0, mode: str = "enforce", key: str = "website") -> list[Draft]:
@@ -165,11 +177,46 @@ def exchange(number: int, day: int, kind: str = "answered", redacted: int = 0, m
             "types": [{"type": "INJECTION/ignore", "n": 1}],
             "enforced": 1,
         }
-        return [Draft("exchange.refused", {"surface": "chat.completions", "route": "support-chat", "key": key, "code": "injection_detected", "control": "SEC-3.1", "status": 403, "decisions": [block], "commit_received": digest(ref), "epoch": 3}, ref, **who)]  # fmt: skip
-    opened = Draft("exchange.opened", {
-        "surface": "chat.completions", "route": "support-chat", "key": key, "label": "confidential", "mode": mode, "stream": 0, "overlap": 0,
-        "links": [{"provider": "harbor", "model": "scribe-2", "version": "2.1.0", "cap": 3}], "decisions": [decision, clean] if redacted else [clean],
-        "parts": 2, "uninspected": number % 11 == 0, "commit_received": digest(ref), "commit_sent": digest(ref + "s"), "epoch": 3, "est_tokens": 900}, ref, **who)  # fmt: skip
+        return [
+            Draft(
+                "exchange.refused",
+                {
+                    "surface": "chat.completions",
+                    "route": "support-chat",
+                    "key": key,
+                    "code": "injection_detected",
+                    "control": "SEC-3.1",
+                    "status": 403,
+                    "decisions": [block],
+                    "commit_received": digest(ref),
+                    "epoch": 3,
+                },
+                ref,
+                **who,
+            )
+        ]
+    opened = Draft(
+        "exchange.opened",
+        {
+            "surface": "chat.completions",
+            "route": "support-chat",
+            "key": key,
+            "label": "confidential",
+            "mode": mode,
+            "stream": 0,
+            "overlap": 0,
+            "links": [{"provider": "harbor", "model": "scribe-2", "version": "2.1.0", "cap": 3}],
+            "decisions": [decision, clean] if redacted else [clean],
+            "parts": 2,
+            "uninspected": number % 11 == 0,
+            "commit_received": digest(ref),
+            "commit_sent": digest(ref + "s"),
+            "epoch": 3,
+            "est_tokens": 900,
+        },
+        ref,
+        **who,
+    )
     opened.body["uninspected"] = int(number % 11 == 0)
     if kind == "open":
         return [opened]
@@ -188,10 +235,27 @@ def exchange(number: int, day: int, kind: str = "answered", redacted: int = 0, m
             "ms": 1400,
         }
     )
-    closed = Draft("exchange.closed", {
-        "outcome": kind, "released": "all" if kind == "answered" else "none", "status": 200 if kind == "answered" else 502, "route": "support-chat", "key": key,
-        "provider": "harbor", "model": "scribe-2", "attempts": attempts, "tokens_in": 1204, "tokens_out": 318, "ms": 3100, "ms_added": 3,
-        "decisions": [], "commit_released": digest(ref + "r")}, ref, **who)  # fmt: skip
+    closed = Draft(
+        "exchange.closed",
+        {
+            "outcome": kind,
+            "released": "all" if kind == "answered" else "none",
+            "status": 200 if kind == "answered" else 502,
+            "route": "support-chat",
+            "key": key,
+            "provider": "harbor",
+            "model": "scribe-2",
+            "attempts": attempts,
+            "tokens_in": 1204,
+            "tokens_out": 318,
+            "ms": 3100,
+            "ms_added": 3,
+            "decisions": [],
+            "commit_released": digest(ref + "r"),
+        },
+        ref,
+        **who,
+    )
     return [opened, closed]
 
 
@@ -203,7 +267,31 @@ def run_events(world: World, control: str, items: list[Item], result: str, at: i
     end, name = world.writer.size, described.population.name if described.population else ""
     sha = described.population.query_sha if described.population else ""
     counts = [sum(1 for i in items if i.item == n) for n in range(3)]
-    drafts = [Draft("population.frozen", {"population": name, "control": control, "query": sha, "params": [{"name": "from_us", "value": START}, {"name": "to_us", "value": START + 181 * DAY_US}, {"name": "end_size", "value": end}], "from": START, "to": START + 181 * DAY_US, "end_size": end, "rows": len(items), "root": digest(freeze), "unmatched": unmatched, "unmatched_root": digest("u"), "principal": "person:mara.lind"}, freeze, actor="system:assurance")]  # fmt: skip
+    drafts = [
+        Draft(
+            "population.frozen",
+            {
+                "population": name,
+                "control": control,
+                "query": sha,
+                "params": [
+                    {"name": "from_us", "value": START},
+                    {"name": "to_us", "value": START + 181 * DAY_US},
+                    {"name": "end_size", "value": end},
+                ],
+                "from": START,
+                "to": START + 181 * DAY_US,
+                "end_size": end,
+                "rows": len(items),
+                "root": digest(freeze),
+                "unmatched": unmatched,
+                "unmatched_root": digest("u"),
+                "principal": "person:mara.lind",
+            },
+            freeze,
+            actor="system:assurance",
+        )
+    ]
     if sample:
         drafts.append(
             Draft(
@@ -220,7 +308,29 @@ def run_events(world: World, control: str, items: list[Item], result: str, at: i
                 actor="system:assurance",
             )
         )
-    drafts.append(Draft("procedure.run", {"control": control, "control_version": described.version, "sha": described.sha, "freeze": freeze, "from": START, "to": START + 181 * DAY_US, "end_size": end, "result": result, "rows": len(items), "met": counts[0], "deviations": counts[1], "could_not_test": counts[2], "unmatched": unmatched, "items_root": digest("i")}, f"run_{freeze}", actor="system:assurance"))  # fmt: skip
+    drafts.append(
+        Draft(
+            "procedure.run",
+            {
+                "control": control,
+                "control_version": described.version,
+                "sha": described.sha,
+                "freeze": freeze,
+                "from": START,
+                "to": START + 181 * DAY_US,
+                "end_size": end,
+                "result": result,
+                "rows": len(items),
+                "met": counts[0],
+                "deviations": counts[1],
+                "could_not_test": counts[2],
+                "unmatched": unmatched,
+                "items_root": digest("i"),
+            },
+            f"run_{freeze}",
+            actor="system:assurance",
+        )
+    )
     world.put(drafts, "n1/control/a")
     world.findings.items[freeze] = items
     return freeze
@@ -242,9 +352,17 @@ def make_world(root: Path, origin: str = "demo/northwind-assist", period: bool =
         world.ran.append((principal, controls))
 
     context = Context(
-        origin, clock, records, reader, lambda: world.anchors, catalog, findings, run, home.derived / "console.db",
+        origin,
+        clock,
+        records,
+        reader,
+        lambda: world.anchors,
+        catalog,
+        findings,
+        run,
+        home.derived / "console.db",
         ("2026-H2", START, START + 181 * DAY_US) if period else None,
-    )  # fmt: skip
+    )
     world = World(writer, records, reader, clock, findings, context, Starlette(routes=create_console(context)))
     adopted = [(c.id, c.version, c.sha, c.schedule_body) for c in catalog.controls.values() if c.implemented]
     records.adopt_controls(adopted)
@@ -258,7 +376,7 @@ def live_months(world: World, days: int = 84) -> None:
     number = 0
     for day in range(days):
         world.clock.value_us = START + day * DAY_US + 9 * HOUR_US
-        for step in range(6 + (day * 5) % 7 - (4 if (day + 1) % 7 < 2 else 0)):
+        for _ in range(6 + (day * 5) % 7 - (4 if (day + 1) % 7 < 2 else 0)):
             number += 1
             world.clock.value_us += 60_000_000
             world.put(exchange(number, day, "answered" if number % 41 else "provider_failed", redacted=3 if number % 4 == 0 else 0))
@@ -268,12 +386,39 @@ def live_months(world: World, days: int = 84) -> None:
         for probe in ("unauthenticated", "planted-injection", "planted-pii", "unapproved-model"):
             if (probe, day) != ("unapproved-model", days - 8):
                 good = int((probe, day) != ("planted-injection", days - 12))
-                body = {"probe": probe, "nonce": "00", "request": digest(probe), "key": "", "due": world.clock.now_us(), "expected": "blocked", "seen": "blocked" if good else "allow", "exchange": "", "salt": "", "matched": good}  # fmt: skip
+                body = {
+                    "probe": probe,
+                    "nonce": "00",
+                    "request": digest(probe),
+                    "key": "",
+                    "due": world.clock.now_us(),
+                    "expected": "blocked",
+                    "seen": "blocked" if good else "allow",
+                    "exchange": "",
+                    "salt": "",
+                    "matched": good,
+                }
                 world.put([Draft("probe.opened", body, f"plg_{probe}_{day}", actor="system:operations")], "n1/control/a")
         world.settle()
         head = world.writer.head
         world.anchors.append(Kept("harbor-audit", head.size, head.root, world.clock.now_us() // 1_000_000 + 1, head.note))
-        world.put([Draft("anchor.cosigned", {"size": head.size, "root": head.root.hex(), "witness": "harbor-audit", "time": 0, "checkpoint_at": world.clock.now_us()}, str(head.size), actor="system:operations")], "n1/control/a")  # fmt: skip
+        world.put(
+            [
+                Draft(
+                    "anchor.cosigned",
+                    {
+                        "size": head.size,
+                        "root": head.root.hex(),
+                        "witness": "harbor-audit",
+                        "time": 0,
+                        "checkpoint_at": world.clock.now_us(),
+                    },
+                    str(head.size),
+                    actor="system:operations",
+                )
+            ],
+            "n1/control/a",
+        )
     _changes(world)
     world.put(exchange(number + 1, days, "open"))
     _runs(world, days)
@@ -294,10 +439,29 @@ def _changes(world: World) -> None:
     records.propose("route", "web-helper", raw | {"label": "internal"}, "priya.nair", reason="for the website")
     records.create_key("priya.nair", ["support-chat"], "ines.faro", "aurora", world.clock.now_us() + 6 * DAY_US, "aurora-helpdesk")
     world.findings.dues = [
-        DueItem("AUD-4.1", "Probe “planted injection” has not been performed today", "operator", "becomes a permanent deviation", world.clock.now_us() + 5 * HOUR_US, True),
-        DueItem("PI-6.1", "14 requests in a provider's count did not pass the gateway", "compliance manager", "stay unmatched", world.clock.now_us() - 6 * DAY_US, False, True),
-    ]  # fmt: skip
-    world.findings.limits += [NotShown("Hours without an outside anchor", 3, 2_016, "/ledger"), NotShown("Exchanges with parts not inspected", 41, 0, "/exchanges?uninspected=1"), NotShown("Exchanges on routes that do not enforce", 0, 0, "/exchanges?mode=not_enforced")]  # fmt: skip
+        DueItem(
+            "AUD-4.1",
+            "Probe “planted injection” has not been performed today",
+            "operator",
+            "becomes a permanent deviation",
+            world.clock.now_us() + 5 * HOUR_US,
+            True,
+        ),
+        DueItem(
+            "PI-6.1",
+            "14 requests in a provider's count did not pass the gateway",
+            "compliance manager",
+            "stay unmatched",
+            world.clock.now_us() - 6 * DAY_US,
+            False,
+            True,
+        ),
+    ]
+    world.findings.limits += [
+        NotShown("Hours without an outside anchor", 3, 2_016, "/ledger"),
+        NotShown("Exchanges with parts not inspected", 41, 0, "/exchanges?uninspected=1"),
+        NotShown("Exchanges on routes that do not enforce", 0, 0, "/exchanges?mode=not_enforced"),
+    ]
 
 
 def _runs(world: World, days: int) -> None:
@@ -316,7 +480,7 @@ def _runs(world: World, days: int) -> None:
     daily = [item(day, n) for day in range(days) for n in range(3)]
     run_events(world, "GOV-3.1", daily, "no deviations noted", at)
     run_events(world, "SEC-1.2", [item(12), item(40)], "no deviations noted", at)
-    run_events(world, "AUD-4.1", daily + [item(days - 8, 5, 1, "missed")], "deviations noted", at)
+    run_events(world, "AUD-4.1", [*daily, item(days - 8, 5, 1, "missed")], "deviations noted", at)
     run_events(world, "AV-1.1", daily, "no deviations noted", at)
     whys = list(world.context.catalog.controls["PI-5.1"].whys)
     run_events(

@@ -1,4 +1,4 @@
-"""The look: contrast in both themes, one style sheet that carries the charts' rules, vendored files with their licences, no outside address."""
+"""The look: contrast in both themes, one style sheet, vendored files with their licences, no outside address."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_times() -> None:
 
 @pytest.mark.parametrize(
     ("days", "text"),
-    [(0, "today 10:41"), (-1, "yesterday"), (-3, "3 days ago"), (1, "tomorrow 10:41"), (4, "Fri 27 Nov, 10:41"), (20, "13 Dec"), (60, "22 Jan 2027")],
+    [(0, "today 10:41"), (-1, "yesterday"), (-3, "3 days ago"), (1, "tomorrow 10:41"), (4, "Fri 27 Nov, 10:41"), (20, "13 Dec")],
 )
 def test_near_times(days: int, text: str) -> None:
     """Near times are said as seen from now, far ones as dates."""
@@ -63,7 +63,7 @@ def test_states_are_told_apart_without_colour() -> None:
 
 def test_menu_and_addresses_are_documented() -> None:
     """Each line of the menu and each page stands in docs/words.md with its address, and the other way round."""
-    rows = re.findall(r"^\| ([^|]*) \| `(/[^`]*)` \|", DOC, re.M)
+    rows = re.findall(r"^\|([^|]*)\| `(/[^`]*)` \|", DOC, re.M)
     menu = {(text, href) for _, items in _MENU for text, href, _ in items}
     assert {(text.strip(), href) for text, href in rows if text.strip()} == menu
     pages = {spec.path for spec in SPECS if spec.method == "GET" and not re.search(r"\.(csv|json)$|/raw$|^/fragments", spec.path)}
@@ -86,9 +86,8 @@ def test_csv_cells_do_not_run(value: str) -> None:
     assert cell(-1) == "-1"
 
 
-def test_csv_says_when_it_was_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list too long for one file says so in its last line."""
-    # the limit is lowered instead of writing 200,000 rows
-    monkeypatch.setattr("affiant.console.csvfile.MAX_ROWS", 3)
-    text = csv_response("x/../y", ("a",), ([n] for n in range(10))).body.decode()
-    assert text.splitlines()[-1].startswith("cut after 3 rows")
+def test_csv_says_when_it_was_cut() -> None:
+    """A list too long for one file says so in its last line, and a name becomes no path."""
+    answer = csv_response("x/../y", ("a",), ([n] for n in range(10)), limit=3)
+    assert answer.body.decode().splitlines()[-1].startswith("cut after 3 rows")
+    assert answer.headers["content-disposition"] == 'attachment; filename="x-..-y.csv"'

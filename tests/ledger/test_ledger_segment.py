@@ -172,12 +172,14 @@ def test_no_room_for_openings_leaves_room_for_closings(tmp_path: Path) -> None:
     check(home, 5)
 
 
-def test_no_blocks_ahead_means_no_room(tmp_path: Path) -> None:
-    """When blocks can no longer be reserved ahead, what is left of them is kept for closings."""
+def test_no_blocks_ahead_means_no_room_until_there_are_some(tmp_path: Path) -> None:
+    """When blocks can no longer be reserved ahead, what is left is kept for closings; freed space is noticed by itself."""
     home = create(tmp_path / "h")
     ops = FailingOps()
     with open_writer(home, ops) as writer:
-        segment = writer._segment
-        segment._reserved = segment.offset + 1_000_000
-        assert segment.reserves
+        for number in range(0, 4_000, 40):
+            ops.fail = ("allocate", 0, FULL)
+            put(writer, "n1/gateway/a", number, [note("x" * 2_000) for _ in range(40)])
+        ops.fail = ("allocate", 0, FULL)
         assert not writer.has_room()
+        assert writer.has_room()

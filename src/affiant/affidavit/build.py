@@ -218,11 +218,21 @@ class _Files:
         hash_, size = hashlib.sha256(), 0
         info = _info(path)
         with self.archive.open(info, "w", force_zip64=True) as file:
-            for part in parts:
+            for part in _joined(parts):
                 hash_.update(part)
                 size += len(part)
                 file.write(part)
         self.listed[path] = {"path": path, "sha256": hash_.hexdigest(), "size": size}
+
+
+def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Short parts put together, so that each write is worth its cost."""
+    waiting = iter(parts)
+    while True:
+        some = b"".join(islice(waiting, 2_000))
+        if not some:
+            return
+        yield some
 
 
 def _info(path: str) -> zipfile.ZipInfo:

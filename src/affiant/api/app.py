@@ -25,7 +25,7 @@ from affiant.api.context import Context
 from affiant.api.model import NOBODY, PUBLIC, SIGNED_IN, Answer, Call, Caller, Raw, RouteSpec, check_body
 from affiant.api.openapi import openapi
 from affiant.kit.errors import AffiantError, BadInput, Conflict, CouldNotLook, Finding, Forbidden, NotFound
-from affiant.records import LOCAL, FaultyInput
+from affiant.records import LOCAL, VIA, FaultyInput
 
 ROUTES: tuple[RouteSpec, ...] = (*people.ROUTES, *keys.ROUTES, *changes.ROUTES, *evidence.ROUTES)
 _STATUS: tuple[tuple[type[AffiantError], int], ...] = (
@@ -78,6 +78,7 @@ def _endpoint(context: Context, spec: RouteSpec, allow_local: bool, denials: _De
         body = _body(spec, raw, media)
         _check_query(spec, request)
         call = Call(context, caller, request.path_params, dict(request.query_params), body, raw, media)
+        VIA.set(LOCAL if caller is not NOBODY and caller.session is None else "")
         if inspect.iscoroutinefunction(spec.handler):
             answer = await spec.handler(call)
         else:

@@ -32,7 +32,8 @@ SELECT 'stale', COALESCE(SUM(s.refused + s.cut), 0) FROM gateway_stale s WHERE s
 ORDER BY what
 """
 _ANCHORS = """
-SELECT DISTINCT a.checkpoint_at AS signed_us FROM anchor_cosigned a WHERE a.checkpoint_at >= :from_us AND a.checkpoint_at < :to_us ORDER BY signed_us
+SELECT DISTINCT a.checkpoint_at AS signed_us FROM anchor_cosigned a WHERE a.checkpoint_at >= :from_us AND a.checkpoint_at < :to_us
+ORDER BY signed_us
 """
 _USAGE = """
 SELECT COALESCE(SUM(u.requests), 0) AS requests

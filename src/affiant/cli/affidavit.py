@@ -23,7 +23,14 @@ def command() -> None:
 
 @command.command("build")
 @click.option("--period", required=True, metavar="A..B", help="UTC dates, both inclusive, or instants, half-open.")
-@click.option("--out", "target", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="The package; it must not exist.")
+@click.option(
+    "--out",
+    "target",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The package; it must not exist.",
+)
 @home_option
 @as_option
 @click.pass_context
@@ -53,8 +60,21 @@ def build(ctx: click.Context, period: str, target: Path, home: Path | None, pers
 
 @command.command("verify")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
-@click.option("--trust", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None, metavar="F", help="Trust file: keys of log and witnesses, obtained elsewhere.")
-@click.option("--anchor", "anchors", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="F", help="A cosigned checkpoint that you got from a witness; may be repeated.")
+@click.option(
+    "--trust",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=None,
+    metavar="F",
+    help="Trust file: keys of log and witnesses, obtained elsewhere.",
+)
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="F",
+    help="A cosigned checkpoint that you got from a witness; may be repeated.",
+)
 @click.option("--ledger", "ledger", default=None, metavar="URL", help="Compare with the log that is published at this URL.")
 @click.option("--json", "as_json", is_flag=True, help="JSON to standard output.")
 def verify(file: Path, trust: Path | None, anchors: tuple[Path, ...], ledger: str | None, as_json: bool) -> int:

@@ -19,7 +19,9 @@ def command() -> None:
 @command.command("propose")
 @click.argument("kind")
 @click.argument("target", required=False, default="")
-@click.option("--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML with the record's fields, without id.")
+@click.option(
+    "--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML with the record's fields, without id."
+)
 @click.option("--remove", is_flag=True, help="Remove the record.")
 @click.option("--approver", default="", metavar="PERSON", help="Who is asked to confirm.")
 @click.option("--reason", default="", metavar="TEXT", help="Why.")

@@ -106,7 +106,12 @@ def _permissions(home: Home, serving: bool) -> Iterator[Outcome]:
         if path.is_dir() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             bad.append(path.name if path != home.root else str(path))
     if bad or os.statvfs(home.root).f_flag & os.ST_RDONLY:
-        yield Outcome("permissions", State.FAULT, f"Not writable: {', '.join(bad) or home.root}.", "Make the home writable for the user that serves it.")
+        yield Outcome(
+            "permissions",
+            State.FAULT,
+            f"Not writable: {', '.join(bad) or home.root}.",
+            "Make the home writable for the user that serves it.",
+        )
     open_to = [str(path) for path in (home.keyring.parent, home.keyring) if path.exists() and path.stat().st_mode & 0o077]
     if open_to:
         yield Outcome("permissions", State.FAULT, f"Others may read {', '.join(open_to)}.", f"chmod go-rwx {' '.join(open_to)}")
@@ -154,10 +159,17 @@ def _processes(home: Home, serving: bool) -> Iterator[Outcome]:
     dead = [name for name in ("writer", "control") if not _alive(pids.get(name))]
     dead += [f"worker {n + 1}" for n, pid in enumerate(pids.get("workers", [])) if not _alive(pid)]
     if dead:
-        yield Outcome("processes", State.FAULT, f"Not running: {', '.join(dead)}.", "See why on the standard error of `affiant serve`; it starts them again.")
+        yield Outcome(
+            "processes",
+            State.FAULT,
+            f"Not running: {', '.join(dead)}.",
+            "See why on the standard error of `affiant serve`; it starts them again.",
+        )
     for name, sock in (("writer", "writer.sock"), ("control", "control.sock")):
         if name not in dead and not _connects(home.run / sock):
-            yield Outcome("processes", State.FAULT, f"The {name} process does not answer on run/{sock}.", "End `affiant serve` and start it again.")
+            yield Outcome(
+                "processes", State.FAULT, f"The {name} process does not answer on run/{sock}.", "End `affiant serve` and start it again."
+            )
     if not dead:
         yield Outcome("processes", State.GOOD, f"writer {pids.get('writer')}, control {pids.get('control')}, workers {pids.get('workers')}")
 
@@ -199,7 +211,12 @@ def _ports(home: Home, serving: bool) -> Iterator[Outcome]:
             except OSError:
                 used.append(f"{port} ({what})")
     if used:
-        yield Outcome("ports", State.FAULT, f"In use by another program: {', '.join(used)}.", "Give others with --gateway-port and --console-port (0: any free one).")
+        yield Outcome(
+            "ports",
+            State.FAULT,
+            f"In use by another program: {', '.join(used)}.",
+            "Give others with --gateway-port and --console-port (0: any free one).",
+        )
     else:
         yield Outcome("ports", State.GOOD, f"{default_port()} (gateway) and 8081 (console) are free.")
 
@@ -219,9 +236,16 @@ def _clock(home: Home, serving: bool) -> Iterator[Outcome]:
     now = open_clock().now_us()
     injected = os.environ.get(CLOCK_ENV)
     if injected:
-        yield Outcome("clock", State.NOTE, f"Wall time comes from {injected}: {when(now)}.", "" if home.demo else f"Unset {CLOCK_ENV} unless this is a test.")
+        yield Outcome(
+            "clock",
+            State.NOTE,
+            f"Wall time comes from {injected}: {when(now)}.",
+            "" if home.demo else f"Unset {CLOCK_ENV} unless this is a test.",
+        )
     elif now < max(_SANE_FROM_US, home.created_us):
-        yield Outcome("clock", State.FAULT, f"The clock says {when(now)}, before this home was created.", "Set the clock; evidence is dated by it.")
+        yield Outcome(
+            "clock", State.FAULT, f"The clock says {when(now)}, before this home was created.", "Set the clock; evidence is dated by it."
+        )
     else:
         yield Outcome("clock", State.GOOD, when(now))
 
@@ -233,10 +257,14 @@ def _ledger(home: Home, serving: bool) -> Iterator[Outcome]:
     head = reader.checkpoint()
     log = log_vkey(home, open_keyring(home).log_seed)
     if reader.vkey != log or not Note.parse(head.note).verify([log]):
-        yield Outcome("ledger", State.FAULT, "The signed head is not signed with this home's key.", "Keep the home as it is; compare with a backup.")
+        yield Outcome(
+            "ledger", State.FAULT, "The signed head is not signed with this home's key.", "Keep the home as it is; compare with a backup."
+        )
         return
     if reader.root(head.size) != head.root:
-        yield Outcome("ledger", State.FAULT, "The hash tiles do not give the signed root.", "Run `affiant ledger verify`; it names the place.")
+        yield Outcome(
+            "ledger", State.FAULT, "The hash tiles do not give the signed root.", "Run `affiant ledger verify`; it names the place."
+        )
         return
     for index in range(max(0, head.size - 256), reader.size):
         reader.event(index)
@@ -247,7 +275,9 @@ def _ledger(home: Home, serving: bool) -> Iterator[Outcome]:
         yield Outcome("ledger", State.FAULT, what, "The home was rolled back or rewritten: restore the newest backup.")
         return
     took = time.monotonic() - begin
-    yield Outcome("ledger", State.GOOD, f"{reader.size} entries, {head.size} signed ({took:.1f} s). `affiant ledger verify` reads every one.")
+    yield Outcome(
+        "ledger", State.GOOD, f"{reader.size} entries, {head.size} signed ({took:.1f} s). `affiant ledger verify` reads every one."
+    )
 
 
 def _database(path: Path) -> sqlite3.Connection:
@@ -279,7 +309,12 @@ def _outbox(home: Home, serving: bool) -> Iterator[Outcome]:
         with closing(_database(home.records_db)) as db:
             waiting = db.execute("SELECT count(*) FROM outbox").fetchone()[0]
         if waiting:
-            yield Outcome("outbox", State.FAULT, f"{waiting} events of record changes wait for the ledger writer.", "See what the writer says on standard error.")
+            yield Outcome(
+                "outbox",
+                State.FAULT,
+                f"{waiting} events of record changes wait for the ledger writer.",
+                "See what the writer says on standard error.",
+            )
         else:
             yield Outcome("outbox", State.GOOD, "Every record change is in the ledger.")
         return
@@ -288,7 +323,12 @@ def _outbox(home: Home, serving: bool) -> Iterator[Outcome]:
 
 def _anchors(home: Home, serving: bool) -> Iterator[Outcome]:
     if not home.witnesses:
-        yield Outcome("anchors", State.NOTE, "No witness is configured: roll-back cannot be told from outside.", "affiant witness serve on another machine, and add it to the home.")
+        yield Outcome(
+            "anchors",
+            State.NOTE,
+            "No witness is configured: roll-back cannot be told from outside.",
+            "affiant witness serve on another machine, and add it to the home.",
+        )
         return
     newest: dict[str, int] = {}
     if home.anchors_db.exists():
@@ -298,8 +338,18 @@ def _anchors(home: Home, serving: bool) -> Iterator[Outcome]:
     for witness in home.witnesses:
         last = newest.get(witness.name)
         if last is None:
-            yield Outcome("anchors", State.FAULT if serving else State.NOTE, f"{witness.name} has cosigned nothing yet.", f"Is {witness.url} reachable from here?")
+            yield Outcome(
+                "anchors",
+                State.FAULT if serving else State.NOTE,
+                f"{witness.name} has cosigned nothing yet.",
+                f"Is {witness.url} reachable from here?",
+            )
         elif now_s - last > STALE_ANCHOR_S:
-            yield Outcome("anchors", State.FAULT if serving else State.NOTE, f"{witness.name} last cosigned {(now_s - last) / 3600:.1f} h ago.", f"Is {witness.url} reachable from here?")
+            yield Outcome(
+                "anchors",
+                State.FAULT if serving else State.NOTE,
+                f"{witness.name} last cosigned {(now_s - last) / 3600:.1f} h ago.",
+                f"Is {witness.url} reachable from here?",
+            )
         else:
             yield Outcome("anchors", State.GOOD, f"{witness.name} cosigned {(now_s - last) / 60:.0f} min ago.")

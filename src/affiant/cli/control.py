@@ -44,7 +44,9 @@ def run(ctx: click.Context, control: str | None, every: bool, period: str, as_of
     for line in lines:
         out(line)
         what = f"{line['control']:<8} {line['result']}"
-        say(f"{what} · {line['population']['rows']} rows, {len(line['deviations'])} deviations, {line['could_not_test']} could not be tested")
+        say(
+            f"{what} · {line['population']['rows']} rows, {len(line['deviations'])} deviations, {line['could_not_test']} could not be tested"
+        )
     return worst(_CODES.get(line["result"], GOOD) for line in lines)
 
 

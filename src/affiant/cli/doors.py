@@ -30,9 +30,7 @@ class Init(Protocol):
 class Serve(Protocol):
     """Serves a home until told to stop."""
 
-    def __call__(
-        self, home: Path, *, workers: int, gateway_port: int, console_port: int, host: str, console_host: str
-    ) -> None: ...
+    def __call__(self, home: Path, *, workers: int, gateway_port: int, console_port: int, host: str, console_host: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

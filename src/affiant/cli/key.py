@@ -17,7 +17,14 @@ def command() -> None:
 
 
 @command.command("create")
-@click.option("--models", "models", multiple=True, required=True, metavar="M", help="Route or model ids that it may call, or * for every route of its tenant; repeat or separate by commas.")
+@click.option(
+    "--models",
+    "models",
+    multiple=True,
+    required=True,
+    metavar="M",
+    help="Route or model ids that it may call, or * for every route of its tenant; repeat or separate by commas.",
+)
 @click.option("--tenant", default="", metavar="T", help="Tenant (default: none).")
 @click.option("--owner", default="", metavar="P", help="Person who answers for it (default: the one named with --as).")
 @click.option("--expires", default="", metavar="T", help="Date (its end, UTC) or instant after which it stops working.")

@@ -24,7 +24,9 @@ def command() -> None:
 
 @command.command("verify")
 @home_option
-@click.option("--vkey", default=None, metavar="KEY", help="The log's verifier key obtained elsewhere (default: the one that entry 0 names).")
+@click.option(
+    "--vkey", default=None, metavar="KEY", help="The log's verifier key obtained elsewhere (default: the one that entry 0 names)."
+)
 def verify(home: Path | None, vkey: str | None) -> int:
     """Check everything in the home against everything else, as a numbered argument.
 

@@ -86,6 +86,8 @@ def main(argv: Sequence[str] | None = None, doors: Doors | None = None) -> int:
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"affiant: {where}{error.strerror or error}. Check that the disk has room and that you may read and write there.", err=True)
+        click.echo(
+            f"affiant: {where}{error.strerror or error}. Check that the disk has room and that you may read and write there.", err=True
+        )
         return 3
     return result if isinstance(result, int) else 0

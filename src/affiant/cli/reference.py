@@ -54,7 +54,13 @@ def cli_page() -> str:
 
 def events_page() -> str:
     """`docs/reference/events.md`."""
-    lines = ["# Event types", "", _AGAIN, "", "Fields with a trailing `?` may be omitted. *Carried*: the last one per `ref` is repeated as "]
+    lines = [
+        "# Event types",
+        "",
+        _AGAIN,
+        "",
+        "Fields with a trailing `?` may be omitted. *Carried*: the last one per `ref` is repeated as ",
+    ]
     lines[-1] += "`state.carried` when a period opens, unless one of the types after it came later."
     room = ""
     for event in sorted(REGISTRY.values(), key=lambda event: event.owner):

@@ -12,8 +12,21 @@ from affiant.cli.shared import default_port, doors_of, home_option, need_home
 @click.command("serve")
 @home_option
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N", help="Gateway worker processes.")
-@click.option("--gateway-port", type=click.IntRange(0, 65_535), default=None, metavar="P", help="Gateway port; 0: any free (default: AFFIANT_PORT, else 8080).")
-@click.option("--console-port", type=click.IntRange(0, 65_535), default=8081, show_default=True, metavar="Q", help="Console and API port; 0: any free.")
+@click.option(
+    "--gateway-port",
+    type=click.IntRange(0, 65_535),
+    default=None,
+    metavar="P",
+    help="Gateway port; 0: any free (default: AFFIANT_PORT, else 8080).",
+)
+@click.option(
+    "--console-port",
+    type=click.IntRange(0, 65_535),
+    default=8081,
+    show_default=True,
+    metavar="Q",
+    help="Console and API port; 0: any free.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address on which the gateway listens.")
 @click.option("--console-host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address on which the console listens.")
 @click.pass_context

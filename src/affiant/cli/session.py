@@ -61,9 +61,13 @@ class _SocketApi:
             answer = connection.getresponse()
             return answer.status, answer.read()
         except TimeoutError:
-            raise CouldNotLook(f"Control did not answer within {_TIMEOUT_S:.0f} s.", "See `affiant status`; the action may still have been done.") from None
+            raise CouldNotLook(
+                f"Control did not answer within {_TIMEOUT_S:.0f} s.", "See `affiant status`; the action may still have been done."
+            ) from None
         except (OSError, http.client.HTTPException) as error:
-            raise CouldNotLook(f"The connection to control broke: {error}.", "See `affiant status`, and look whether the action was done.") from error
+            raise CouldNotLook(
+                f"The connection to control broke: {error}.", "See `affiant status`, and look whether the action was done."
+            ) from error
         finally:
             connection.close()
 
@@ -108,7 +112,9 @@ class Session:
         try:
             value = json.loads(body) if body else None
         except ValueError:
-            raise CouldNotLook(f"Control answered {status} with something that is no JSON.", "See what it wrote to standard error.") from None
+            raise CouldNotLook(
+                f"Control answered {status} with something that is no JSON.", "See what it wrote to standard error."
+            ) from None
         if status < 400:
             return value
         raise error_of(status, value)

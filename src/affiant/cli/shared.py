@@ -26,7 +26,12 @@ _WORST = {USAGE: 3, FINDING: 2, UNSEEN: 1, GOOD: 0}
 def home_option(function: F) -> F:
     """`--home D`, default AFFIANT_HOME."""
     return click.option(
-        "--home", "home", type=click.Path(file_okay=False, path_type=Path), envvar=HOME_ENV, metavar="D", help=f"The home (default: {HOME_ENV})."
+        "--home",
+        "home",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar=HOME_ENV,
+        metavar="D",
+        help=f"The home (default: {HOME_ENV}).",
     )(function)
 
 

@@ -40,7 +40,9 @@ def _lines(status: dict[str, Any]) -> list[str]:
         lines.append(f"workers    {status.get('workers_ready', 0)} of {status.get('workers_in_contact', 0)} in contact would serve now")
     else:
         lines.append("serving    nothing serves this home now")
-    lines.append(f"ledger     {ledger['size']} entries, {ledger['checkpoint_size']} signed · outbox {status['outbox']} · epoch {status['epoch']}")
+    lines.append(
+        f"ledger     {ledger['size']} entries, {ledger['checkpoint_size']} signed · outbox {status['outbox']} · epoch {status['epoch']}"
+    )
     anchors = status.get("anchors") or {}
     if anchors.get("size"):
         lines.append(f"anchors    {anchors['count']} cosigned, the newest of {anchors['size']} entries by {anchors['witness']}")

@@ -30,7 +30,9 @@ def _folder_option(function: click.decorators.FC) -> click.decorators.FC:
 
 
 def _name_option(function: click.decorators.FC) -> click.decorators.FC:
-    return click.option("--name", required=True, metavar="NAME", help="Its name, unique in the world, such as witness.example/w1.")(function)
+    return click.option("--name", required=True, metavar="NAME", help="Its name, unique in the world, such as witness.example/w1.")(
+        function
+    )
 
 
 @click.group("witness")

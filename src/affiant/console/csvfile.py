@@ -18,20 +18,21 @@ def cell(value: object) -> str:
     return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def csv_response(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
+def csv_response(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]], limit: int = MAX_ROWS) -> Response:
     """A file to save.
 
     Args:
         name: file name without its ending.
         columns: first line.
-        rows: at most `MAX_ROWS` are written.
+        rows: what follows.
+        limit: rows written at most; a cut file says so in its last line.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(columns)
     for number, row in enumerate(rows):
-        if number >= MAX_ROWS:
-            writer.writerow([f"cut after {MAX_ROWS} rows: narrow the filter"])
+        if number >= limit:
+            writer.writerow([f"cut after {limit} rows: narrow the filter"])
             break
         writer.writerow([cell(value) for value in row])
     safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name)

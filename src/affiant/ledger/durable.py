@@ -41,11 +41,15 @@ class DurableSize:
 
     def __init__(self, run: Path, size: int) -> None:
         path = run / "durable"
-        temporary = run / "durable.tmp"
-        temporary.write_bytes(_LAYOUT.pack(_boot_id(), size))
-        with open(temporary, "r+b") as file:
+        if not path.exists() or path.stat().st_size != _LAYOUT.size:
+            temporary = run / "durable.tmp"
+            temporary.write_bytes(bytes(_LAYOUT.size))
+            os.replace(temporary, path)
+        # An existing file is taken over in place, so that a full disk does not stop a start; the size goes in before the boot id.
+        with open(path, "r+b") as file:
             self._map = mmap.mmap(file.fileno(), _LAYOUT.size)
-        os.replace(temporary, path)
+        self.set(size)
+        self._map[:_SIZE_AT] = _boot_id()
 
     def set(self, size: int) -> None:
         """Publish a size."""

@@ -20,7 +20,7 @@ from affiant.kit.errors import LedgerFault
 from affiant.kit.home import Home
 from affiant.ledger.checkpoints import SignedHead, open_head, read_kept, read_note
 from affiant.ledger.durable import read_durable
-from affiant.ledger.fileops import FileOps
+from affiant.ledger.fileops import NO_ROOM_ERRORS, FileOps
 from affiant.ledger.producers import Producers
 from affiant.ledger.segment import Frame, Place, batches, read_from, recover_tail, segment_firsts, segment_name
 from affiant.ledger.tiles import TileWriter
@@ -207,7 +207,7 @@ def recover(home: Home, vkey: VerifierKey, key: bytes, ops: FileOps, tiles: Tile
             good = batch[-1].end
         place = Place(first, good)
         if covered:
-            tiles.flush()
+            _flush(tiles)
         # 3. Nothing but the rest of an unfinished write may follow, and only in the newest segment.
         if not newest and good != len(data):
             raise LedgerFault(f"{segment_name(first)} is damaged at byte {good} (entry {tree.size}).", _RESTORE)
@@ -220,6 +220,15 @@ def recover(home: Home, vkey: VerifierKey, key: bytes, ops: FileOps, tiles: Tile
     _check_kept(home, kept, vkey)
     tiles.sweep(head.size)
     return Recovered(tree.size, place, producers, tree, head)
+
+
+def _flush(tiles: TileWriter) -> None:
+    """Write tiles that filled since the head; on a full disk they wait for the first publication that finds room."""
+    try:
+        tiles.flush()
+    except OSError as error:
+        if error.errno not in NO_ROOM_ERRORS:
+            raise LedgerFault(f"Tiles cannot be written: {error.strerror}.", "Check the disk and who may write to ledger/.") from error
 
 
 def _check_root(tree: Tree, head: SignedHead) -> None:

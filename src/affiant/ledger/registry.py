@@ -1,5 +1,6 @@
 """Every event type that Affiant writes: version, owner, retention class, fields. Unknown types are kept and shown.
 
+Any event whose actor is a person may carry `via`: `local` where the home's local credential acted under that person's name.
 `carried` types describe a live record that a view reads: the last one per `ref`, unless one of `ended_by` with the
 same `ref` came later, is repeated as `state.carried` when a period opens (docs/decisions/0005-carried-state.md).
 """
@@ -91,6 +92,9 @@ _TYPES = (
     EventType("person.set", "records", "A person and their roles. ref = person id.", {
         "roles": "list of role", "change": "change id"}, carried=True, ended_by=("person.left",)),
     EventType("person.left", "records", "A person lost sessions, keys and roles. ref = person id.", {"change": "change id"}),
+    EventType("person.password_set", "records", "A person got a local password. ref = person id.", {"by": "person id or local"}),
+    EventType("tenant_key.destroyed", "records", "A tenant's month key is gone; commitments under it stay closed. ref = tenant/month.", {
+        "month": "yyyymm", "by": "person id or local"}),
     EventType("session.opened", "records", "A console sign-in. ref = session id.", {"person": "id", "how": "password or link"}),
     EventType("session.refused", "records", "A failed sign-in.", {"person?": "id", "why": "text"}),
     EventType("session.closed", "records", "A console sign-out or expiry. ref = session id.", {"person": "id"}),

@@ -7,7 +7,6 @@ Leaves out: reading back at start (`recovery`), connections and grace (`server`)
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import re
@@ -177,6 +176,9 @@ class Writer:
             writer._publisher = Publisher(home, writer._key, ops, found.head)
             writer._segment = SegmentWriter(home.segments, ops, found.place, options.segment_bytes)
             writer._durable = DurableSize(home.run, found.size)
+        except OSError as error:
+            os.close(lock)
+            raise _cannot_use(home, error) from error
         except BaseException:
             os.close(lock)
             raise
@@ -216,7 +218,7 @@ class Writer:
 
     def has_room(self) -> bool:
         """Whether exchanges may be opened."""
-        if self._segment.reserves and self._segment.ahead < AHEAD_BYTES // 2:
+        if self._segment.reserves and not self._segment.reserve() and self._segment.ahead < AHEAD_BYTES // 2:
             return False
         return self.free_bytes() >= self.options.reserve_bytes
 
@@ -418,14 +420,18 @@ class Writer:
         return self.publish(self.cut(), keep)
 
 
+def _cannot_use(home: Home, error: OSError) -> LedgerUnavailable:
+    if error.errno in NO_ROOM_ERRORS:
+        return NoRoom(f"The disk of {home.root} is full.", "Free space and start again; nothing is lost.")
+    return LedgerUnavailable(f"{error.filename or home.root} cannot be used: {error.strerror}.", "Let this user write to the home.")
+
+
 def _take_lock(home: Home) -> int:
     """One writer a home, whoever started it."""
     try:
         fd = os.open(home.run / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        if error.errno in (errno.EROFS, errno.EACCES):
-            raise LedgerUnavailable(f"{home.root} cannot be written: {error.strerror}.", "Mount it writable.") from error
-        raise
+        raise _cannot_use(home, error) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

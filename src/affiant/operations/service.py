@@ -72,10 +72,9 @@ class ServiceMeter:
         return drafts
 
     def forget(self, now_us: int) -> None:
-        """Drop the hours that `finished` gave for the same instant: their events are durable."""
+        """Drop the hours that `finished` gave for the same instant: their events are durable. `save` follows with the same look."""
         current = now_us - now_us % HOUR_US
         self._hours = {hour: covered for hour, covered in self._hours.items() if hour >= current}
-        self.save()
 
     def save(self) -> None:
         """Keep the open hours and the last look; losing them costs served minutes, never adds any."""

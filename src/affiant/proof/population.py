@@ -15,6 +15,7 @@ from .hashes import leaf_hash, root_of
 
 ROW_BYTES = 48
 MET, DEVIATION, COULD_NOT_TEST = 0, 1, 2
+_SEPARATORS = frozenset(',"\r\n')
 _ROW = struct.Struct(">Q32sQ")
 Cell = Union[int, str]
 
@@ -61,7 +62,7 @@ def item_line(idx: int, ord_: int, item: int, why: str) -> bytes:
     Raises:
         Malformed: `item` is not 0 (met), 1 (deviation) or 2 (could not test), or `why` has a comma, quote or line break.
     """
-    if item not in (MET, DEVIATION, COULD_NOT_TEST) or any(c in ',"\r\n' for c in why):
+    if item not in (MET, DEVIATION, COULD_NOT_TEST) or not _SEPARATORS.isdisjoint(why):
         raise Malformed(f"Item (idx {idx}, ord {ord_}) has the result {item!r} and the reason {why!r}.")
     return f"{idx},{ord_},{item},{why}\n".encode()
 

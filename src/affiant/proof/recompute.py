@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from . import canonical, grammar
@@ -97,7 +98,7 @@ class Outcome:
     drawn: List[bytes]
     runs: int = 1
 
-    @property
+    @cached_property
     def population_root(self) -> str:
         return population_root(self.row_bytes).hex()
 
@@ -110,10 +111,11 @@ class Outcome:
             "control": self.definition.id, "control_version": self.definition.version, "sha": self.definition.sha, "result": self.result,
             "rows": len(self.rows), "met": self.counts.met, "deviations": self.counts.deviations,
             "could_not_test": self.counts.could_not_test, "unmatched": len(self.unmatched), "sampled": len(self.drawn),
-            "population_root": self.population_root, "items_root": self.items_root(),
+            "population_root": self.population_root, "items_root": self.items_root,
             "unmatched_root": unmatched_root(self.unmatched).hex(),
         }  # fmt: skip
 
+    @cached_property
     def items_root(self) -> str:
         return items_root(item_line(*item) for item in self.items).hex()
 
@@ -155,7 +157,7 @@ def recompute(definition: Definition, recorded: Recorded, evidence: SqliteEviden
     )
     for name, value in (
         ("rows", counts.rows), ("met", counts.met), ("deviations", counts.deviations), ("could_not_test", counts.could_not_test),
-        ("unmatched", len(unmatched)), ("items_root", outcome.items_root()), ("result", outcome.result),
+        ("unmatched", len(unmatched)), ("items_root", outcome.items_root), ("result", outcome.result),
     ):  # fmt: skip
         same(f"{definition.id}, {name.replace('_', ' ')}", body.get(name), value, run_idx)
     return outcome

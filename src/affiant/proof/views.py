@@ -189,6 +189,7 @@ class SqliteEvidence:
         self.connection.execute("PRAGMA journal_mode = OFF")
         self.connection.execute("PRAGMA synchronous = OFF")
         self.connection.execute("PRAGMA temp_store = FILE")
+        self.connection.execute("PRAGMA cache_size = -262144")
         tables = [(view.name, view.schema()) for view in views.by_name.values()]
         for name, schema in [*tables, *((name, list(schema)) for name, schema in COMPUTED.items())]:
             self._create(name, schema)

@@ -26,12 +26,14 @@ from affiant.records.model import (
 )  # fmt: skip
 from affiant.records.policies import built_in_policies, load_policy_file, policy_snap
 from affiant.records.server import ServiceView, SnapshotServer
+from affiant.records.unit import VIA
 from affiant.records.yamlfile import load_yaml, parse_yaml
 
 __all__ = [
     "KINDS",
     "LOCAL",
     "NO_TENANT",
+    "VIA",
     "Adopted",
     "ApplyResult",
     "Approval",

@@ -15,6 +15,7 @@ from affiant.kit.crypto import check_password, hash_password, secret_hash
 from affiant.kit.errors import BadInput, Forbidden, NotFound
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
+from affiant.ledger import Draft
 from affiant.records import activate as activation
 from affiant.records import changes, keys, people, roles, tenants, usage
 from affiant.records.apply import BOOTSTRAPPED, Apply
@@ -132,6 +133,7 @@ class Records:
         with self._units.write() as unit:
             people.active(unit, person)
             unit.store.set_password(person, hashed)
+            unit.emit(Draft("person.password_set", {"by": by}, ref=person, actor=actor_of(by)))
 
     def sign_in(self, person: str, password: str) -> SignIn:
         """A session for a password.
@@ -538,6 +540,7 @@ class Records:
         with self._units.write() as unit:
             if not unit.store.destroy_tenant_key(tenant, month, unit.now_us):
                 raise NotFound(f"There is no key of {tenant} for {month}.", "It may be destroyed already.")
+            unit.emit(Draft("tenant_key.destroyed", {"month": month, "by": by}, ref=f"{tenant}/{month}", tenant=tenant, actor=actor_of(by)))
             unit.new_epoch()
         self._units.database.forget_pages()
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 
 from affiant.kit.clock import Clock
@@ -22,6 +24,8 @@ from affiant.records.schema import MIGRATIONS
 from affiant.records.store import Store
 
 _MAX_MONO = 2**53 - 1
+VIA: ContextVar[str] = ContextVar("via", default="")
+"""How whoever acts came in, where that is not by their own sign-in: `local` = the home's local credential under their name."""
 
 
 def actor_of(by: str) -> str:
@@ -47,7 +51,10 @@ class Unit:
         self._epoch = 0
 
     def emit(self, draft: Draft) -> None:
-        """Put one finished event into the outbox."""
+        """Put one finished event into the outbox; what a person did through the local credential says so (`via`)."""
+        via = VIA.get()
+        if via and draft.actor.startswith("person:"):
+            draft = replace(draft, body=draft.body | {"via": via})
         seq = self.store.next_seq()
         self.store.put_outbox(seq, encode(draft, self._producer, seq, self.now_us, self._mono_ns), 0, draft.ref)
         self.emitted += 1

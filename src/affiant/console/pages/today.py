@@ -209,7 +209,11 @@ def _not_shown(visit: Visit, period: Period) -> tuple[Fact, ...]:
     to_us = min(period.to_us, visit.now_us)
     found = visit.context.findings.not_shown(period.from_us, to_us)
     return tuple(
-        Fact(words.sentence(each.text), f"{words.number(each.value)} of {words.number(each.whole)}" if each.whole else words.number(each.value), each.href)
+        Fact(
+            words.sentence(each.text),
+            f"{words.number(each.value)} of {words.number(each.whole)}" if each.whole else words.number(each.value),
+            each.href,
+        )
         for each in found
     )
 

@@ -21,6 +21,7 @@ _ALNUM = _LETTERS | frozenset("0123456789")
 _LOCAL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~.-")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62})(?:\.[a-z0-9-]{1,63}){1,7}")
 _CLUSTER = re.compile(r"\d(?:(?: ?[.\-/()]{1,2} ?| )?\d){6,}")
+_CARD_GAPS = frozenset((" ", "-", ".", " - "))
 _GROUP = re.compile(r"\d+")
 _PHONE_WORD = re.compile(
     r"\b(?:phone|tel|telephone|mobile|cell|cellphone|call|calling|fax|whatsapp|sms|dial|hotline|reach|ring|text|messages to|ph|desk|"
@@ -88,8 +89,6 @@ def _domain_end(text: str, begin: int, end: int) -> int:
 
 def _numbers(text: str, cluster: re.Match[str], spans: list[Span]) -> None:
     groups = [match.span() for match in _GROUP.finditer(text, cluster.start(), cluster.end())]
-    if len(groups) > 1024 or cluster.end() - cluster.start() > 16_384:
-        groups = groups[:1024]
     used = [False] * len(groups)
     _cards(text, groups, used, spans)
     _ssns(text, groups, used, spans)
@@ -101,27 +100,22 @@ def _numbers(text: str, cluster: re.Match[str], spans: list[Span]) -> None:
 # -- cards
 
 
-def _brand(digits: str) -> bool:
-    """Whether prefix and length belong to a card brand."""
-    length = len(digits)
-    two, four = int(digits[:2]), int(digits[:4])
-    if digits[0] == "4":
-        return length in (13, 16, 19)
+def _lengths(prefix: str) -> tuple[int, ...]:
+    """Lengths that a card may have whose number begins with these four digits."""
+    two, four = int(prefix[:2]), int(prefix)
+    if prefix[0] == "4":
+        return (13, 16, 19)
     if 51 <= two <= 55 or 2221 <= four <= 2720:
-        return length == 16
-    if two in (34, 37):
-        return length == 15
+        return (16,)
+    if two in (34, 37) or four in (1800, 2131):
+        return (15,)
     if two in (36, 38, 39) or 3000 <= four <= 3059:
-        return length in (14, 16)
-    if two == 35:
-        return 16 <= length <= 19
-    if four in (1800, 2131):
-        return length == 15
-    if four == 6011 or two == 65 or 6440 <= four <= 6499 or two == 62:
-        return 16 <= length <= 19
+        return (14, 16)
+    if two == 35 or four == 6011 or two == 65 or 6440 <= four <= 6499 or two == 62:
+        return (16, 17, 18, 19)
     if four in (5018, 5020, 5038, 5893, 6304) or 6759 <= four <= 6763:
-        return 12 <= length <= 19
-    return False
+        return (12, 13, 14, 15, 16, 17, 18, 19)
+    return ()
 
 
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
@@ -139,23 +133,36 @@ def luhn(digits: str) -> bool:
 def _cards(text: str, groups: list[tuple[int, int]], used: list[bool], spans: list[Span]) -> None:
     first = 0
     while first < len(groups):
-        digits = ""
-        matched = -1
-        for last in range(first, len(groups)):
-            if last > first and text[groups[last - 1][1] : groups[last][0]] not in (" ", "-", ".", " - "):
-                break
-            digits += text[groups[last][0] : groups[last][1]]
-            if len(digits) > 19:
-                break
-            if len(digits) >= 12 and _brand(digits) and luhn(digits) and digits.count(digits[0]) < len(digits):
-                matched = last
-                break
-        if matched >= 0 and not _inside_word(text, groups[first][0], groups[matched][1]):
-            spans.append((groups[first][0], groups[matched][1], CREDIT_CARD))
-            used[first : matched + 1] = [True] * (matched + 1 - first)
-            first = matched + 1
-        else:
-            first += 1
+        last = first
+        while last + 1 < len(groups) and text[groups[last][1] : groups[last + 1][0]] in _CARD_GAPS:
+            last += 1
+        _cards_in_run(text, groups, first, last + 1, used, spans)
+        first = last + 1
+
+
+def _cards_in_run(text: str, groups: list[tuple[int, int]], first: int, stop: int, used: list[bool], spans: list[Span]) -> None:
+    """Cards within groups that only blanks, hyphens or dots part; a card begins and ends with a group."""
+    digits = "".join(text[begin:end] for begin, end in groups[first:stop])
+    if len(digits) < 12:
+        return
+    ends: dict[int, int] = {}
+    offset = 0
+    for number in range(first, stop):
+        offset += groups[number][1] - groups[number][0]
+        ends[offset] = number
+    offset = 0
+    taken = first
+    for number in range(first, stop):
+        if number >= taken and digits[offset] in "123456" and offset + 12 <= len(digits):
+            for length in _lengths(digits[offset : offset + 4]):
+                last = ends.get(offset + length, -1)
+                card = digits[offset : offset + length]
+                if last >= 0 and luhn(card) and card.count(card[0]) < length and not _inside_word(text, groups[number][0], groups[last][1]):
+                    spans.append((groups[number][0], groups[last][1], CREDIT_CARD))
+                    taken = last + 1
+                    used[number:taken] = [True] * (taken - number)
+                    break
+        offset += groups[number][1] - groups[number][0]
 
 
 def _inside_word(text: str, start: int, end: int) -> bool:
@@ -217,7 +224,7 @@ def _phones(text: str, groups: list[tuple[int, int]], used: list[bool], spans: l
             number += 1
             continue
         end = number
-        while end < len(groups) and not used[end]:
+        while end < min(len(groups), number + 6) and not used[end]:
             end += 1
         taken = _phone_at(text, groups[number:end])
         if taken:
@@ -244,7 +251,7 @@ def _phone_at(text: str, groups: list[tuple[int, int]]) -> int:
         if total > 15:
             break
         sizes.append(end - begin)
-    if not sizes:
+    if sum(sizes) < 7:
         return 0
     first = text[groups[0][0] : groups[0][1]]
     if plus:

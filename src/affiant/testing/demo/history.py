@@ -1,4 +1,5 @@
-"""Plays the history: for each simulated hour it moves the clock, plays calls through the gateway, and lets scheduled work look once.
+"""Plays the history: for each simulated hour it moves the clock, plays calls through the gateway, and lets scheduled work look once
+(while callers go on, except where it must have the clock for itself).
 
 The running processes make every entry; this only drives the clock, calls as callers do and acts as people do. Leaves out: what is
 called (`traffic`) and done (`story`).
@@ -6,10 +7,12 @@ called (`traffic`) and done (`story`).
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass
 
 from affiant.kit.clock import ClockFile
+from affiant.operations import PROBE_MINUTES
 from affiant.testing.demo.caller import Callers
 from affiant.testing.demo.control import Control
 from affiant.testing.demo.progress import Progress
@@ -18,6 +21,8 @@ from affiant.testing.demo.traffic import HOUR_US, Traffic
 
 MINUTE_US = 60_000_000
 TICK_MINUTE = 30
+_AWAITED_HOURS = frozenset({0, *(minute // 60 for minute in PROBE_MINUTES.values())})
+"""Hours in which the clock stands still while scheduled work looks: probes are opened within five minutes, months begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +80,14 @@ class History:
         for number, hour_us in enumerate(self._span.starts()):
             await self._bursts(hour_us, 1, TICK_MINUTE)
             self._clock.fix(hour_us + TICK_MINUTE * MINUTE_US)
-            if not down_from <= number < down_from + 24:
-                await self._control.tick()
+            ticking = None if down_from <= number < down_from + 24 else asyncio.create_task(self._control.tick())
+            if ticking is not None and (number in acts or hour_us % DAY_US // HOUR_US in _AWAITED_HOURS):
+                await ticking
             if number in acts:
                 await acts[number]()
             await self._bursts(hour_us, TICK_MINUTE + 2, 59)
+            if ticking is not None:
+                await ticking
             await self._month_end(hour_us)
             day = number // 24 + 1
             self._progress.show(number + 1, self._span.hours, f"day {day} of {self._span.hours // 24}, {self._calls} exchanges")
