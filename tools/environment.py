@@ -28,20 +28,20 @@ sys.exit(main())
 """
 
 
-class Trouble(Exception):
+class TroubleError(Exception):
     """Something that a person must mend; the text says how."""
 
 
 def main() -> int:
     wanted = sys.argv[1] if len(sys.argv) > 1 else "run"
     if wanted not in LOCKS:
-        print(f"usage: tools/environment {'|'.join(LOCKS)}", file=sys.stderr)
+        sys.stderr.write(f"usage: tools/environment {'|'.join(LOCKS)}" + "\n")
         return 2
     try:
         if not is_made(wanted):
             make(wanted)
-    except Trouble as trouble:
-        print(f"affiant: {trouble}", file=sys.stderr)
+    except TroubleError as trouble:
+        sys.stderr.write(f"affiant: {trouble}" + "\n")
         return 2
     return 0
 
@@ -88,7 +88,7 @@ def _create() -> list[str]:
     made = subprocess.run([sys.executable, "-m", "venv", *arguments, str(VENV)], capture_output=True, text=True, check=False)
     if made.returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
-        raise Trouble(f"python -m venv failed: {(made.stderr or made.stdout).strip().splitlines()[-1]}\n{_one_command()}")
+        raise TroubleError(f"python -m venv failed: {(made.stderr or made.stdout).strip().splitlines()[-1]}\n{_one_command()}")
     if with_pip:
         return [str(PYTHON), "-m", "pip"]
     show("this Python has no ensurepip; fetching pip by its hash")
@@ -97,7 +97,7 @@ def _create() -> list[str]:
         subprocess.run([str(PYTHON), f"{wheel}/pip", "install", "-q", "--no-index", str(wheel)], check=True, env=_environment())
     except (OSError, subprocess.CalledProcessError) as error:
         shutil.rmtree(VENV, ignore_errors=True)
-        raise Trouble(f"this Python cannot install packages and pip could not be fetched: {error}\n{_one_command()}") from None
+        raise TroubleError(f"this Python cannot install packages and pip could not be fetched: {error}\n{_one_command()}") from None
     return [str(PYTHON), "-m", "pip"]
 
 
@@ -112,7 +112,7 @@ def _fetch_pip(folder: Path) -> Path:
     with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 -- a fixed https address, checked by hash below
         data = answer.read()
     if hashlib.sha256(data).hexdigest() != digest.removeprefix("sha256:"):
-        raise Trouble(f"{url} is not what locks/pip.txt says. Nothing was installed.")
+        raise TroubleError(f"{url} is not what locks/pip.txt says. Nothing was installed.")
     wheel = folder / url.rsplit("/", 1)[1]
     wheel.write_bytes(data)
     return wheel
@@ -136,7 +136,7 @@ def install(pip: list[str], lock: Path) -> None:
                 show("unpacking")
     if process.returncode != 0:
         text = "".join(said[-25:])
-        raise Trouble(
+        raise TroubleError(
             f"installing {lock.relative_to(ROOT)} failed:\n{text}\n         Is the package registry reachable? Run the same command again."
         )
 

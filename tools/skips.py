@@ -12,7 +12,7 @@ def main() -> int:
     tree = ElementTree.fromstring(Path(sys.argv[1]).read_text(encoding="utf-8"))  # noqa: S314 -- our own report, just written
     skipped = [(case, found) for case in tree.iter("testcase") if (found := case.find("skipped")) is not None]
     for case, found in skipped:
-        print(f"skipped: {case.get('classname')}.{case.get('name')}: {found.get('message')}", file=sys.stderr)
+        sys.stderr.write(f"skipped: {case.get('classname')}.{case.get('name')}: {found.get('message')}" + "\n")
     return 1 if skipped else 0
 
 

@@ -18,17 +18,20 @@ from typing import IO, Any
 
 import msgspec
 
-from affiant.kit.errors import (
-    AffiantError, BadInput, Conflict, CouldNotLook, Finding, Forbidden, LedgerFault, LedgerUnavailable, NoRoom, NotFound,
-)  # fmt: skip
+from affiant.kit import errors
+from affiant.kit.errors import AffiantError, CouldNotLook, LedgerUnavailable
 from affiant.kit.home import Home, open_home
 from affiant.ledger import Draft
 
 _LENGTH = struct.Struct(">I")
 IDLE_S = 120.0
 _KINDS: dict[str, type[AffiantError]] = {
-    kind.code: kind for kind in (BadInput, NotFound, Forbidden, Conflict, Finding, LedgerFault, CouldNotLook, LedgerUnavailable, NoRoom)
-}
+    kind.code: kind
+    for kind in (
+        errors.BadInput, errors.NotFound, errors.Forbidden, errors.Conflict, errors.Finding, errors.LedgerFault, errors.CouldNotLook,
+        errors.LedgerUnavailable, errors.NoRoom,
+    )
+}  # fmt: skip
 Append = Callable[[Sequence[Draft]], int]
 Verb = Callable[[Home, dict[str, Any], Append], Any]
 

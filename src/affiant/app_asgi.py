@@ -41,8 +41,8 @@ class Listening:
     def __init__(self, app: ASGIApp, listening: socket.socket) -> None:
         self._socket = listening
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="off", server_header=False, date_header=False, ws="none", proxy_headers=False,
-            timeout_graceful_shutdown=_GRACE_S, h11_max_incomplete_event_size=64 * 1024,
+            app, log_level="warning", access_log=False, lifespan="off", server_header=False, date_header=False, ws="none",
+            proxy_headers=False, timeout_graceful_shutdown=_GRACE_S,
         )  # fmt: skip
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None
@@ -50,7 +50,7 @@ class Listening:
     async def start(self) -> None:
         """Take requests."""
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
-        while not self._server.started and not self._task.done():
+        while not self._server.started and not self._task.done():  # noqa: ASYNC110 -- uvicorn offers a flag, no event
             await asyncio.sleep(0.01)
         if self._task.done():
             self._task.result()

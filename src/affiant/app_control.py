@@ -29,6 +29,7 @@ from affiant.app_analytics import Analytics
 from affiant.app_asgi import Listening, unix_socket
 from affiant.app_findings import LedgerFindings
 from affiant.app_life import Lifeline, live
+from affiant.app_ports import url_of
 from affiant.app_work import Work, probe_key_keeper
 from affiant.catalog import load
 from affiant.kit.clock import CLOCK_ENV, Clock, open_clock
@@ -80,9 +81,7 @@ class Control:
 
     def __init__(self, home: Home, keyring: Keyring, clock: Clock, listening: socket.socket, gateway_url: str) -> None:
         self._home, self._keyring, self._clock, self._gateway_url = home, keyring, clock, gateway_url
-        host, port = listening.getsockname()[:2]
-        shown = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host  # noqa: S104 -- shown, not bound
-        self._console_url = f"http://{shown}:{port}"
+        self._console_url = url_of(listening)
         self._listening = listening
         self._stack = contextlib.AsyncExitStack()
         self._committed = asyncio.Event()

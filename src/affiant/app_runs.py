@@ -119,7 +119,7 @@ def rebuild_rows(home: Home, arguments: dict[str, Any], append: Append) -> str:
     Raises:
         NotFound: no such freeze. CouldNotLook: the catalog no longer holds the version that was run.
     """
-    freeze = arguments["freeze"]
+    freeze = str(arguments["freeze"])
     catalog, reader = load(), LedgerReader(home)
     found = next((event for index in reader.find(freeze) if (event := reader.event(index)).type == "population.frozen"), None)
     if found is None:

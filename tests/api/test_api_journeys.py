@@ -97,12 +97,12 @@ def test_what_the_local_credential_does_under_a_name_says_so(tmp_path: Path) -> 
         assert w.as_local("POST", "/people/the-operator/password", {"password": "a long enough one"}, "the-admin").status == 200
         w.settle()
         reader = LedgerReader(w.home)
-        found = [decode(data) for _, data in reader.entries(0, reader.size)]
+        found = [decode(data) for data in reader.entries(0, reader.size)]
         by_local = [event for event in found if event.type == "person.password_set"]
         assert [(event.actor, event.body["via"]) for event in by_local] == [("person:the-admin", "local")]
         signed_in = w.call("POST", "/sign-in", {"person": "the-operator", "password": "a long enough one"})
         headers = {"cookie": f"affiant_session={signed_in.cookie('affiant_session')}", "x-affiant-csrf": signed_in.json["csrf"]}
         assert w.call("POST", "/people/the-operator/password", {"password": "an even longer one"}, headers).status == 200
         w.settle()
-        own = [decode(data) for _, data in reader.entries(len(found), reader.size)]
+        own = [decode(data) for data in reader.entries(len(found), reader.size)]
         assert [event.body.get("via") for event in own if event.type == "person.password_set"] == [None]

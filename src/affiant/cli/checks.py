@@ -31,6 +31,7 @@ from affiant.ledger.anchorstore import AnchorStore
 from affiant.ledger.wire import reachable
 from affiant.proof.note import Note
 
+MINIMUM_PYTHON = (3, 11)
 LOW_BYTES = 1024**3
 FAULT_BYTES = 64 * 1024**2
 STALE_ANCHOR_S = 2 * 3600
@@ -82,7 +83,7 @@ def run_checks(root: Path | None) -> list[Outcome]:
 
 def _python() -> Outcome:
     version = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info < (3, 11):
+    if tuple(sys.version_info) < MINIMUM_PYTHON:
         return Outcome("python", State.FAULT, f"Python {version} is too old.", "Use Python 3.11 or newer.")
     return Outcome("python", State.GOOD, f"Python {version}")
 

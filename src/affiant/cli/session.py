@@ -18,7 +18,18 @@ import click
 
 from affiant.cli.doors import LocalApi
 from affiant.cli.shared import doors_of
-from affiant.kit.errors import AffiantError, BadInput, Conflict, CouldNotLook, Finding, Forbidden, LedgerUnavailable, NotFound
+from affiant.kit.errors import (
+    AffiantError,
+    BadInput,
+    Conflict,
+    CouldNotLook,
+    Finding,
+    Forbidden,
+    LedgerFault,
+    LedgerUnavailable,
+    NoRoom,
+    NotFound,
+)
 from affiant.kit.home import Home
 from affiant.kit.keyring import open_keyring
 from affiant.ledger.wire import reachable
@@ -130,9 +141,8 @@ def error_of(status: int, value: object) -> AffiantError:
     for fault in error.get("faults", []):
         step += f"\n  {fault.get('path', '')}: {fault.get('text', '')}"
     kinds: dict[str, type[AffiantError]] = {
-        "not_found": NotFound, "forbidden": Forbidden, "conflict": Conflict, "bad_input": BadInput, "finding": Finding,
-        "ledger_fault": Finding, "could_not_look": CouldNotLook, "evidence_unavailable": LedgerUnavailable, "evidence_no_room": LedgerUnavailable,
-    }  # fmt: skip
+        kind.code: kind for kind in (NotFound, Forbidden, Conflict, BadInput, Finding, LedgerFault, CouldNotLook, LedgerUnavailable, NoRoom)
+    }
     kind = kinds.get(code, CouldNotLook if status >= 500 else BadInput)
     return kind(message, step)
 
