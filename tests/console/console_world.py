@@ -1,6 +1,6 @@
 """A small real home behind the console: records, a writer in this process, a reader, and made-up results of control runs."""
 
-# ruff: noqa: E501 -- made-up data reads better in long lines
+
 
 from __future__ import annotations
 

@@ -43,10 +43,8 @@ def run(ctx: click.Context, control: str | None, every: bool, period: str, as_of
         lines = api.post("/controls/run", body)["runs"]
     for line in lines:
         out(line)
-        what = f"{line['control']:<8} {line['result']}"
-        say(
-            f"{what} · {line['population']['rows']} rows, {len(line['deviations'])} deviations, {line['could_not_test']} could not be tested"
-        )
+        rows, deviations, untested = line["population"]["rows"], len(line["deviations"]), line["could_not_test"]
+        say(f"{line['control']:<8} {line['result']} · {rows} rows, {deviations} deviations, {untested} could not be tested")
     return worst(_CODES.get(line["result"], GOOD) for line in lines)
 
 

@@ -29,26 +29,23 @@ def commands(command: click.Command = root, name: str = "affiant") -> Iterator[t
             yield from commands(inner, f"{name} {part}")
 
 
-def help_of(name: str, command: click.Command) -> str:
+def help_of(name: str) -> str:
     """What `NAME --help` prints, 100 columns wide."""
-    context: click.Context | None = None
-    for part in name.split(" "):
-        here = root if context is None else context.command
-        if context is not None:
-            assert isinstance(here, click.Group)
-            found = here.get_command(context, part)
-            assert found is not None
-            here = found
-        context = click.Context(here, info_name=part, parent=context, terminal_width=_WIDTH, max_content_width=_WIDTH)
-    assert context is not None
-    return command.get_help(context).rstrip()
+    context = click.Context(root, info_name="affiant", terminal_width=_WIDTH, help_option_names=["-h", "--help"])
+    for part in name.split(" ")[1:]:
+        group = context.command
+        assert isinstance(group, click.Group)
+        command = group.get_command(context, part)
+        assert command is not None
+        context = click.Context(command, info_name=part, parent=context, terminal_width=_WIDTH)
+    return context.command.get_help(context).rstrip()
 
 
 def cli_page() -> str:
     """`docs/reference/cli.md`."""
     lines = ["# Command line", "", _AGAIN, ""]
-    for name, command in commands():
-        lines += [f"{'#' * min(name.count(' ') + 2, 4)} `{name}`", "", "```text", help_of(name, command), "```", ""]
+    for name, _ in commands():
+        lines += [f"{'#' * min(name.count(' ') + 2, 4)} `{name}`", "", "```text", help_of(name), "```", ""]
     return "\n".join(lines)
 
 

@@ -216,8 +216,9 @@ class StreamScanner:
                 self._hits.append((at + begin, at + stop, type_))
         for canary in guard.system.canaries:
             found = look.find(canary, skip)
-            if found >= 0 and not guard.known(output.CANARY, canary, ""):
+            while found >= 0 and not guard.known(output.CANARY, canary, ""):
                 self._hits.append((at + found, at + found + len(canary), output.CANARY))
+                found = look.find(canary, found + len(canary))
         self._links(look, skip, at)
         self._private_keys(look, skip, at)
         if guard.system.grams:

@@ -5,9 +5,11 @@ Caught up when asked, by whichever process asks; any process may remove the file
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -50,19 +52,24 @@ class Index:
         self._path = path
         self._home_id = home_id
         self._entries = entries
+        self._lock = threading.Lock()
+        self._memory: sqlite3.Connection | None = None
 
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(exist_ok=True)
         db = sqlite3.connect(self._path, timeout=30, isolation_level=None)
         try:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.executescript(_SCHEMA)
-            self._check(db)
+            self._prepare(db)
         except BaseException:
             db.close()
             raise
         return db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.executescript(_SCHEMA)
+        self._check(db)
 
     def _check(self, db: sqlite3.Connection) -> None:
         """Throw away what belongs to another home, format or history."""
@@ -79,28 +86,49 @@ class Index:
             db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", FORMAT), ("home", self._home_id)])
             db.execute("COMMIT")
 
-    def _open(self, size: int) -> sqlite3.Connection:
-        """The database, caught up to `size`.
+    @contextmanager
+    def _caught_up(self, size: int) -> Iterator[sqlite3.Connection]:
+        """The database, caught up to `size`; one in memory where the home cannot be written, such as a copy for an auditor.
 
         Raises:
-            CouldNotLook: it cannot be made.
+            CouldNotLook: it cannot be made or read.
         """
-        for attempt in (1, 2):
+        try:
+            shared = self._shared(size) if self._memory is None else None
+            if shared is not None:
+                with closing(shared):
+                    yield shared
+                return
+            with self._lock:
+                if self._memory is None:
+                    self._memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+                    self._prepare(self._memory)
+                self._catch_up(self._memory, size)
+                yield self._memory
+        except sqlite3.Error as error:
+            raise CouldNotLook(f"{self._path} cannot be used: {error}.", "Remove derived/ and try again.") from error
+
+    def _shared(self, size: int) -> sqlite3.Connection | None:
+        """The file, caught up; damaged ones are made anew once. None where it cannot be written."""
+        for again in (True, False):
+            db: sqlite3.Connection | None = None
             try:
                 db = self._connect()
-                try:
-                    self._catch_up(db, size)
-                except BaseException:
-                    db.close()
-                    raise
+                self._catch_up(db, size)
                 return db
-            except sqlite3.OperationalError as error:
-                raise CouldNotLook(f"{self._path} cannot be used: {error}.", "Make room, or let this user write derived/.") from error
-            except sqlite3.DatabaseError as error:
-                if attempt == 2:
-                    raise CouldNotLook(f"{self._path} cannot be rebuilt: {error}.", "Remove derived/ and try again.") from error
+            except (sqlite3.DatabaseError, PermissionError) as error:
+                if db is not None:
+                    db.close()
+                if not os.access(self._path.parent, os.W_OK):
+                    return None
+                if isinstance(error, sqlite3.OperationalError | PermissionError) or not again:
+                    raise CouldNotLook(f"{self._path} cannot be used: {error}.", "Make room, or remove derived/ and try again.") from error
                 for suffix in ("", "-wal", "-shm"):
                     self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            except BaseException:
+                if db is not None:
+                    db.close()
+                raise
         raise AssertionError
 
     def _catch_up(self, db: sqlite3.Connection, size: int) -> None:
@@ -143,18 +171,18 @@ class Index:
 
     def find(self, ref: str, size: int) -> list[int]:
         """Indexes of the entries about `ref`, ascending."""
-        with closing(self._open(size)) as db:
+        with self._caught_up(size) as db:
             return [row[0] for row in db.execute("SELECT idx FROM entry WHERE ref = ? AND idx < ? ORDER BY idx", (ref, size))]
 
     def between(self, from_us: int, to_us: int, size: int) -> list[int]:
         """Indexes of the entries with from_us <= at < to_us, ascending."""
-        with closing(self._open(size)) as db:
+        with self._caught_up(size) as db:
             found = db.execute("SELECT idx FROM entry WHERE at >= ? AND at < ? AND idx < ? ORDER BY idx", (from_us, to_us, size))
             return [row[0] for row in found]
 
     def of_types(self, types: tuple[str, ...], start: int, stop: int) -> Iterator[int]:
         """Indexes in [start, stop) of entries of these types, ascending."""
-        with closing(self._open(stop)) as db:
+        with self._caught_up(stop) as db:
             marks = ",".join("?" * len(types))
             query = (
                 f"SELECT idx FROM entry WHERE kind IN (SELECT id FROM kind WHERE name IN ({marks})) AND idx >= ? AND idx < ? ORDER BY idx"  # noqa: S608
@@ -164,7 +192,7 @@ class Index:
 
     def counts(self, size: int) -> dict[str, int]:
         """How many entries there are of each type."""
-        with closing(self._open(size)) as db:
+        with self._caught_up(size) as db:
             found = db.execute(
                 "SELECT kind.name, count(*) FROM entry JOIN kind ON kind.id = entry.kind WHERE idx < ? GROUP BY 1 ORDER BY 1", (size,)
             )

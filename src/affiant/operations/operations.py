@@ -22,13 +22,14 @@ from affiant.operations.probe_key import ProbeKey, find_probe_key, save_probe_ke
 from affiant.operations.probe_plans import INJECTION, PII, UNAPPROVED, UNAUTHENTICATED
 from affiant.operations.probes import Ports, run_probe
 from affiant.operations.schedule import DAY_US, Every, Schedule, iso, month_of
-from affiant.operations.scheduler import Job, Outcome, Scheduler
+from affiant.operations.scheduler import Job, Outcome, Scheduler, run_job
 from affiant.operations.service import Observation, ServiceMeter
 from affiant.records.snapshot import Snapshot
 
 PROBE_MINUTES: dict[str, int] = {UNAUTHENTICATED: 187, INJECTION: 433, PII: 611, UNAPPROVED: 904}
 EXPIRY_NOTICE_DAYS = 14
 _MAX_UNWRITTEN = 1_000
+_FOLLOWING_US = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,44 +65,93 @@ class Context:
 
 
 class Operations:
-    """Scheduled work of one home. One instance in control; `tick` and `run_due` may be called from one event loop only."""
+    """Scheduled work of one home: one instance in control, used from one event loop."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         derived = context.home.derived
-        self._meter = ServiceMeter(context.home.node, derived / "service.json", injected=CLOCK_ENV in os.environ)
+        self._injected = CLOCK_ENV in os.environ
+        self._meter = ServiceMeter(context.home.node, derived / "service.json", self._injected)
         self._scheduler = Scheduler(self._jobs(), derived / "jobs.json", context.clock.now_us())
         self._unwritten: list[Draft] = []
         self._key_epoch = -1
         self._probe_key: ProbeKey | None = None
         self._turn = asyncio.Lock()
+        self._working: asyncio.Task[list[Outcome]] | None = None
+        self._apart: dict[str, asyncio.Task[None]] = {}
 
-    async def tick(self) -> list[Outcome]:
-        """Look whether the node serves, then run what is due.
+    async def tick(self) -> None:
+        """Look whether the node serves, and see that what is due is being done.
+
+        Nothing waits for work under way, so that the next look is not late: except under an injected clock that stands still, where
+        whoever moves it must know that the work of this moment (but for what runs apart) is done.
 
         Raises:
-            LedgerUnavailable: outcomes could not be written; they are kept and written with the next tick.
+            LedgerUnavailable: outcomes could not be written; they are kept and written later.
         """
-        self._meter.observe(Observation(self._context.clock.now_us(), time.monotonic_ns(), self._context.ready()))
-        await self._prepare_probe_key()
-        outcomes = await self.run_due()
+        now_us = self._context.clock.now_us()
+        self._meter.observe(Observation(now_us, time.monotonic_ns(), self._context.ready()))
+        if self._injected and abs(now_us - time.time_ns() // 1000) > _FOLLOWING_US:
+            await self._work()
+        else:
+            done = self._working
+            if done is None or done.done():
+                self._working = asyncio.create_task(self._work())
+            if done is not None and done.done():
+                done.result()
         self._meter.save()
-        return outcomes
 
     async def run_due(self) -> list[Outcome]:
-        """Run what is due now and write what came of it.
+        """Run what is due now to its end and write what came of it.
 
         Raises:
             LedgerUnavailable: as `tick`.
         """
+        outcomes = await self._work()
+        await asyncio.gather(*self._apart.values())
+        await self._write([])
+        return outcomes
+
+    async def close(self) -> None:
+        """Give up work under way; what was not written by then is lost with it."""
+        tasks = [task for task in (self._working, *self._apart.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _work(self) -> list[Outcome]:
         async with self._turn:
-            outcomes = await self._scheduler.run_due(self._context.clock.now_us())
-            self._unwritten.extend(outcome.draft() for outcome in outcomes)
-            del self._unwritten[:-_MAX_UNWRITTEN]
-            if self._unwritten:
-                await self._context.append(self._unwritten)
-                self._unwritten.clear()
+            await self._prepare_probe_key()
+            outcomes = []
+            for job, due_us in self._scheduler.take(self._context.clock.now_us()):
+                if job.apart:
+                    self._apart[job.name] = asyncio.create_task(self._run_apart(job, due_us, self._apart.get(job.name)))
+                else:
+                    outcomes.append(await run_job(job, due_us))
+                    self._note(outcomes[-1])
+            await self._write([])
             return outcomes
+
+    async def _run_apart(self, job: Job, due_us: int, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        self._note(await run_job(job, due_us))
+
+    def _note(self, outcome: Outcome) -> None:
+        if not (outcome.ok and outcome.quiet):
+            self._unwritten.append(outcome.draft())
+            del self._unwritten[:-_MAX_UNWRITTEN]
+
+    async def _write(self, drafts: Sequence[Draft]) -> None:
+        """Make these and what waited durable, together; what could not be written waits again."""
+        kept, self._unwritten = self._unwritten, []
+        if not kept and not drafts:
+            return
+        try:
+            await self._context.append([*kept, *drafts])
+        except AffiantError:
+            self._unwritten = [*kept, *self._unwritten]
+            raise
 
     def due_items(self) -> list[tuple[str, int]]:
         """Names of jobs and the due time (µs) that each waits to run for now."""
@@ -110,17 +160,17 @@ class Operations:
     def _jobs(self) -> list[Job]:
         hourly, daily = Every.HOUR, Every.DAY
         return [
-            Job("service", Schedule(hourly, 1), self._service),
+            Job("service", Schedule(hourly, 1), self._service, quiet=True),
             Job("period", Schedule(Every.MONTH, 0), self._period),
             *(Job(f"probe.{name}", Schedule(daily, minute), self._probe(name)) for name, minute in PROBE_MINUTES.items()),
             Job("keys", Schedule(daily, 360), self._keys),
-            Job("anchor", Schedule(hourly, 4), self._anchor),
+            Job("anchor", Schedule(hourly, 4), self._anchor, quiet=True, apart=True),
         ]
 
     async def _service(self, due_us: int) -> str:
         drafts = self._meter.finished(due_us)
         if drafts:
-            await self._context.append(drafts)
+            await self._write(drafts)
             self._meter.forget(due_us)
         return ""
 

@@ -6,14 +6,13 @@ Last runs are kept in `HOME/derived/jobs.json`; without that file each job start
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from affiant.kit.errors import AffiantError
 from affiant.ledger import Draft
+from affiant.operations.keep import keep_json, kept_json
 from affiant.operations.schedule import Schedule
 
 MAX_NOTE = 500
@@ -26,12 +25,16 @@ class Job:
     Args:
         name: `ref` of its `job.run` events.
         schedule: when it is due.
+        quiet: whether its success is told by events of its own, so that only failures become `job.run`.
+        apart: whether it may take long and nothing waits for it; its next run waits for this one.
         run: does it for a due time (µs) and says what it did, "" for nothing to say; events that it wrote are its own matter.
     """
 
     name: str
     schedule: Schedule
     run: Callable[[int], Awaitable[str]]
+    quiet: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Outcome:
     due_us: int
     ok: bool
     note: str
+    quiet: bool = False
 
     def draft(self) -> Draft:
         """As an event."""
@@ -75,38 +79,35 @@ class Scheduler:
                 found.append((job, due_us))
         return found
 
-    async def run_due(self, now_us: int) -> list[Outcome]:
-        """Run what is due; a surprise in one is its outcome. A due time is marked before its run, so that a crash does not repeat it."""
-        outcomes = []
+    def take(self, now_us: int) -> list[tuple[Job, int]]:
+        """What is due, marked as run: a due time is marked before its run, so that a crash does not repeat it."""
         pending = self.due(now_us)
         if pending:
-            for job, due_us in pending:
-                self._last[job.name] = due_us
-            self._save()
-        for job, due_us in pending:
-            outcomes.append(await self._run(job, due_us))
-        return outcomes
+            self._last.update({job.name: due_us for job, due_us in pending})
+            keep_json(self._path, {"v": 1, "last": self._last})
+        return pending
 
-    async def _run(self, job: Job, due_us: int) -> Outcome:
-        try:
-            note = await job.run(due_us)
-        except AffiantError as error:
-            return Outcome(job.name, due_us, False, str(error))
-        except Exception as error:
-            return Outcome(job.name, due_us, False, f"{type(error).__name__}: {error}")
-        return Outcome(job.name, due_us, True, note)
+    async def run_due(self, now_us: int) -> list[Outcome]:
+        """Take what is due and run it, one after another."""
+        return [await run_job(job, due_us) for job, due_us in self.take(now_us)]
 
     def _load(self) -> dict[str, int]:
-        try:
-            data = json.loads(self._path.read_text(encoding="utf-8"))
-            return {str(name): int(due) for name, due in data["last"].items()}
-        except FileNotFoundError:
+        data = kept_json(self._path)
+        if data is None:
             return {}
+        try:
+            return {str(name): int(due) for name, due in data["last"].items()}
         except (ValueError, KeyError, AttributeError, TypeError):
             # Derived and disposable: an unreadable file is the same as none.
             return {}
 
-    def _save(self) -> None:
-        temporary = self._path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"v": 1, "last": self._last}), encoding="utf-8")
-        os.replace(temporary, self._path)
+
+async def run_job(job: Job, due_us: int) -> Outcome:
+    """Run one job; a surprise in it is its outcome and stops no other."""
+    try:
+        note = await job.run(due_us)
+    except AffiantError as error:
+        return Outcome(job.name, due_us, False, str(error))
+    except Exception as error:
+        return Outcome(job.name, due_us, False, f"{type(error).__name__}: {error}")
+    return Outcome(job.name, due_us, True, note, job.quiet)

@@ -9,12 +9,11 @@ Leaves out: what the promise is (a commitment), and what readiness means (worker
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from affiant.ledger import Draft
+from affiant.operations.keep import keep_json, kept_json
 from affiant.operations.schedule import HOUR_US, MINUTE_US
 
 GAP_NS = 5_000_000_000
@@ -79,26 +78,19 @@ class ServiceMeter:
     def save(self) -> None:
         """Keep the open hours and the last look; losing them costs served minutes, never adds any."""
         last = self._last
-        data = {
-            "v": 1,
-            "last": [last.wall_us, last.mono_ns, int(last.ready)] if last else [],
-            "until": self._until_us,
-            "hours": self._hours,
-        }
-        temporary = self._path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(data), encoding="utf-8")
-        os.replace(temporary, self._path)
+        look = [last.wall_us, last.mono_ns, int(last.ready)] if last else []
+        keep_json(self._path, {"v": 1, "last": look, "until": self._until_us, "hours": self._hours})
 
     def _load(self) -> None:
+        data = kept_json(self._path)
+        if data is None:
+            return
         try:
-            data = json.loads(self._path.read_text(encoding="utf-8"))
             if data["last"]:
                 self._last = Observation(data["last"][0], data["last"][1], bool(data["last"][2]))
             self._until_us = int(data["until"])
             self._hours = {int(hour): list(minutes) for hour, minutes in data["hours"].items()}
-        except FileNotFoundError:
-            return
-        except (ValueError, KeyError, IndexError, TypeError):
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
             self._last, self._until_us, self._hours = None, 0, {}
 
     def _cover(self, start_us: int, end_us: int) -> None:

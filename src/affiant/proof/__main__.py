@@ -33,7 +33,7 @@ def print_report(report: Report) -> None:
         print(_safe(f"          {step.found}"))
     print()
     print(_safe(report.verdict))
-    if report.exit_code in (0, 3):
+    if report.steps and report.exit_code in (0, 3):
         print("Not shown: that entries were true when written, and that nothing went round the gateway. This is no attestation report.")
 
 

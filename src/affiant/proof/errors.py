@@ -36,3 +36,9 @@ class NotAnchored(ProofError):  # noqa: N818 - named for the finding, not for th
     """Nothing outside vouches for what is otherwise consistent."""
 
     exit_code = 3
+
+
+class CouldNotLook(ProofError):  # noqa: N818 - named for the finding, not for the mechanism
+    """This machine failed (no room, no memory); nothing is said about the evidence."""
+
+    exit_code = 3

@@ -13,7 +13,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Tuple
 
-from .errors import Malformed
+from .errors import CouldNotLook, Malformed
 
 MAX_QUERY_CHARS = 20_000
 MAX_DEPTH = 40
@@ -171,6 +171,8 @@ def run(
         rows = cursor.fetchmany(MAX_ROWS + 1)
     except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as error:
         reason = "it takes too many steps" if left[0] <= 0 else str(error)
+        if "disk" in reason or "memory" in reason:
+            raise CouldNotLook(f"SQLite could not go on: {reason}.", "Make room for temporary files (TMPDIR) and try again.") from None
         raise Malformed(f"SQLite refuses a query: {reason}.") from None
     finally:
         connection.set_progress_handler(None, 0)

@@ -20,12 +20,14 @@ round the gateway. Leaves out: printing (`__main__`).
 from __future__ import annotations
 
 import base64
+import sqlite3
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import grammar
 from .anchors import Anchor, check_anchors, cosignature_texts, longest_gap_s, parse_anchor_file, span, utc, witness_keys
-from .errors import Lie, Malformed, NotAnchored, ProofError
+from .errors import CouldNotLook, Lie, Malformed, NotAnchored, ProofError
 from .expected import Adoptions
 from .hashes import CompactRange, verify_consistency
 from .note import Checkpoint, Note, VerifierKey
@@ -120,10 +122,14 @@ class Verifier:
         except NotAnchored as error:
             self.report.steps.append(Step(number, claim, str(error), "open"))
             return
+        except (sqlite3.OperationalError, MemoryError, OSError) as error:
+            raise CouldNotLook(
+                f"This machine could not go on: {error!r}.", "Make room for temporary files (TMPDIR) and try again."
+            ) from error
         except ProofError as error:
             self.report.steps.append(Step(number, claim, str(error), "failed"))
             # What was signed is a claim: where it cannot be read, the claim is false.
-            if signed and not isinstance(error, Lie):
+            if signed and not isinstance(error, (Lie, CouldNotLook)):
                 raise Lie(error.message, error.next_step) from error
             raise
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, OverflowError) as error:
@@ -311,13 +317,18 @@ class Verifier:
 
             entries = load_tables(self._entries(), self._range, add, adoptions)
             position = self._range.start
-            for definition, recorded, runs in sorted(self._controls, key=lambda c: (c[1].body["end_size"], c[0].id)):
+
+            def check(definition: Definition, recorded: Recorded, runs: int) -> str:
+                nonlocal position
                 while position < recorded.body["end_size"]:
                     position = next(entries) + 1
                 evidence.flush()
                 evidence.replace("expected", adoptions.rows(recorded.body["from"], recorded.body["to"]))
                 evidence.replace("pledge", pledges.rows())
-                yield f"{definition.id} recomputed", lambda d=definition, r=recorded, n=runs: self._control(d, r, n, evidence)  # type: ignore[misc]
+                return self._control(definition, recorded, runs, evidence)
+
+            for definition, recorded, runs in sorted(self._controls, key=lambda c: (c[1].body["end_size"], c[0].id)):
+                yield f"{definition.id} recomputed", partial(check, definition, recorded, runs)
 
     def _control(self, definition: Definition, recorded: Recorded, runs: int, evidence: SqliteEvidence) -> str:
         outcome = recompute(definition, recorded, evidence, self._range.leaf)

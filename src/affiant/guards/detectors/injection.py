@@ -70,7 +70,7 @@ _RULES = (
           r"|orders) ?(?:for (?:the )?(?:ai|assistant|model|llm|bot)|from (?:the )?(?:system|admin|developer)s?|:)"),
     _rule("extraction", 850_000, "prompt|instruction|message|rules|guideline",
           rf"\b(?:reveal|show|print|output|repeat|display|tell me|give me|write(?: out| down)?|return|leak|disclose|expose|share"
-          rf"|dump|list|recite|summari[sz]e|translate|reproduce|copy|echo|what (?:is|are|was|were)|what's"
+          rf"|dump|list|recite|summari[sz]e|translate|reproduce|copy|echo|what (?:is|are|was|were)(?! an? )|what's(?! an? )"
           rf"|say)\b(?: [\w',]{{1,14}}){{0,6}}? {_HIDDEN}\b"),
     _rule("extraction", 850_000, "above|before|beginning|start",
           r"\b(?:repeat|print|output|reproduce|copy|write|return|recite|echo) (?:\w{1,12} ){0,5}?(?:words?|text|everything|all"

@@ -21,6 +21,7 @@ _ALNUM = _LETTERS | frozenset("0123456789")
 _LOCAL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~.-")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62})(?:\.[a-z0-9-]{1,63}){1,7}")
 _CLUSTER = re.compile(r"\d(?:(?: ?[.\-/()]{1,2} ?| )?\d){6,}")
+_DIGITS = frozenset("0123456789")
 _CARD_GAPS = frozenset((" ", "-", ".", " - "))
 _GROUP = re.compile(r"\d+")
 _PHONE_WORD = re.compile(
@@ -254,6 +255,8 @@ def _phone_at(text: str, groups: list[tuple[int, int]]) -> int:
     if sum(sizes) < 7:
         return 0
     first = text[groups[0][0] : groups[0][1]]
+    if len(set(text[start : groups[len(sizes) - 1][1]]) & _DIGITS) < 2:
+        return 0
     if plus:
         return _international(first, sizes)
     taken = _north_american(text, groups, sizes)
