@@ -1,7 +1,5 @@
 """A small real home behind the console: records, a writer in this process, a reader, and made-up results of control runs."""
 
-
-
 from __future__ import annotations
 
 import hashlib

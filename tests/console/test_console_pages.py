@@ -115,7 +115,7 @@ def test_exchange_page_says_what_was_redacted_and_tried(world: World) -> None:
     """A receipt names redactions by type, each attempt, both entries, and what was not inspected."""
     client = world.client("mara.lind")
     text = words_of(client.get(f"/exchanges/x_{20:026d}").text)
-    assert "3 × email" in text and "Attempt 1" in text and "429" in text and "Attempt 2" in text
+    assert "3 × e-mail" in text and "Attempt 1" in text and "429" in text and "Attempt 2" in text
     refused = next(event.ref for _, event in world.reader.of_types("exchange.refused"))
     text = words_of(client.get(f"/exchanges/{refused}").text)
     assert "Refused before forwarding: injection detected" in text and "Nothing left for a provider" in text
@@ -213,7 +213,7 @@ def test_population_page_filters_rows(world: World) -> None:
     client = world.client("otto.auditor")
     freeze = next(f for f in world.findings.items if "aud_4_1" in f)
     text = words_of(client.get(f"/populations/{freeze}?item=deviation").text)
-    assert "1–1 of 1" in text and "missed" in text.lower()
+    assert "1–1 of 1" in text and "missed" in text
     assert len(client.get(f"/populations/{freeze}.csv?item=deviation").text.splitlines()) == 2
     whole = words_of(client.get(f"/populations/{freeze}").text)
     assert "As it ran" in whole and "affiant control run AUD-4.1 --period 2026-09-01..2027-02-28" in whole

@@ -247,7 +247,7 @@ def test_a_tick_waits_for_no_work_and_gives_its_failure_to_the_next(tmp_path: Pa
     home = create_home(tmp_path / "home", "test/operations", NOW)
     clock = FixedClock(NOW)
     written: list[Draft] = []
-    state = {"away": True}
+    state = {"away": False}
     hanging = asyncio.Event()
 
     async def append(drafts: Sequence[Draft]) -> None:
@@ -273,6 +273,8 @@ def test_a_tick_waits_for_no_work_and_gives_its_failure_to_the_next(tmp_path: Pa
             await asyncio.wait_for(operations.tick(), 1.0)
             await asyncio.sleep(0.01)
             clock.value_us += 1_000_000
+        state["away"] = True
+        clock.value_us += 60 * 60_000_000
         with pytest.raises(LedgerUnavailable):
             for _ in range(5):
                 await operations.tick()

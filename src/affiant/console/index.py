@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from affiant.console.words import DAY_US, HOUR_US
+from affiant.console.words import DAY_US, HOUR_US, entity
 from affiant.kit.errors import BadInput
 from affiant.ledger.envelope import Event, decode
 
-FORMAT = "4"
+FORMAT = "5"
 _BATCH = 2_000
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -64,8 +64,8 @@ def decision_words(decisions: Iterable[dict[str, Any]]) -> tuple[str, int, int]:
         action = decision.get("action", "allow")
         if action == "allow":
             continue
-        types = ", ".join(f"{t['n']} × {t['type']}" for t in decision.get("types", ()))
-        what = types or decision.get("reason", "") or decision.get("guard", "")
+        types = ", ".join(f"{t['n']} × {entity(t['type'])}" for t in decision.get("types", ()))
+        what = types or decision.get("reason", "").replace("_", " ") or decision.get("guard", "")
         label = {"redact": "redacted", "flag": "flagged", "block": "blocked", "hold": "held"}.get(action, action)
         words.append(f"{label} {what}".strip() if decision.get("enforced", 1) else f"would be {label} {what}".strip())
         redacted += int(action == "redact" and bool(decision.get("acted", 0)))
@@ -242,7 +242,7 @@ class Index:
                 body.get("code", ""),
                 redacted,
                 flagged,
-                words or body.get("code", ""),
+                words or body.get("code", "").replace("_", " "),
             ),
         )
         self._traffic(day, 0, 0, 1)

@@ -178,6 +178,23 @@ def near(at_us: int, now_us: int) -> str:
     return short_day(at_us) if moment(at_us).year == moment(now_us).year else day(at_us)
 
 
+def compact_day(day_number: int) -> str:
+    """`20261123` as `23 Nov 2026`."""
+    year, rest = divmod(day_number, 10_000)
+    month, day_of_month = divmod(rest, 100)
+    return f"{day_of_month} {MONTHS[month - 1]} {year}" if 1 <= month <= 12 else str(day_number)
+
+
+_ENTITIES = {"EMAIL": "e-mail", "PHONE": "phone", "CREDIT_CARD": "card number", "US_SSN": "US SSN", "PII": "PII"}
+
+
+def entity(type_: str) -> str:
+    """What a guard found, as people say it: `EMAIL` as e-mail, `INJECTION/override` as injection (override)."""
+    kind, _, detail = type_.partition("/")
+    word = _ENTITIES.get(kind.upper()) or kind.lower().replace("_", " ")
+    return f"{word} ({detail.replace('_', ' ')})" if detail else word
+
+
 def groups(hex_text: str, shown: int = 3) -> str:
     """A hash for reading: `7c1e 44b0 91fa … 0d3e`; short ones are only grouped."""
     parts = [hex_text[i : i + 4] for i in range(0, len(hex_text), 4)]

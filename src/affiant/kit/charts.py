@@ -121,9 +121,10 @@ def day_strip(cells: Sequence[Cell], title: str, *, height: int = 17, ticks: Seq
         title: what the strip shows, read aloud first.
         height: of the marks, px.
         ticks: labels under the strip.
-        gap: share of each mark's place left empty.
+        gap: share of each mark's place left empty; less where the marks are few and wide.
     """
     count = len(cells)
+    gap = gap * min(1.0, count / 40)
     body: list[str] = []
     future = 0
     for position, cell in enumerate(cells):
@@ -234,7 +235,9 @@ def _bar_band(bars: Sequence[int], titles: Sequence[str], name: str, y: int, hei
         if value <= 0:
             continue
         tall = max(height * value / top, 1.5)
-        x, width = 8 + 92 * position / len(bars), 92 * 0.66 / len(bars)
+        slot = 92 / len(bars)
+        width = min(slot * 0.66, 2.2)
+        x = 8 + slot * position + (slot - width) / 2
         words = titles[position] if position < len(titles) else f"{number(value)} {name}"
         out.append(
             f'<rect x="{_n(x)}%" y="{_n(y + height - tall)}" width="{_n(width)}%" height="{_n(tall)}" class="c-failed">'

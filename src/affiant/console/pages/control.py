@@ -15,13 +15,13 @@ from affiant.console.pages.nouns import Cell, Column, ItemRow, Stat
 from affiant.console.pages.shared import (
     Period,
     category_word,
-    cell_of,
     column_names,
     control_state,
     item_rows,
     period_argument,
     period_of,
     strip,
+    unmatched_of,
     why_text,
 )
 from affiant.console.queries import Adoption, Run
@@ -162,7 +162,7 @@ def _deviations(visit: Visit, control: Control, freeze: str, found: RowsOf) -> t
     grouped: dict[tuple[int, str], list[int]] = {}
     examples: dict[tuple[int, str], str] = {}
     for item in found.items:
-        named = dict(zip(found.columns, item.cells, strict=False))
+        named = dict(zip(found.columns, item.cells, strict=True))
         at = named.get("at") or named.get("due") or times.get(item.idx, 0)
         grouped.setdefault((item.item, item.why), []).append(at if isinstance(at, int) else 0)
         examples.setdefault((item.item, item.why), why_text(control, item.why, named))
@@ -229,6 +229,7 @@ def show(visit: Visit) -> Response:
         found, merged, rows_sub = _rows(visit, control, run)
         drawn = strip(period, visit.context.findings.days(control.id, run.freeze), visit.now_us, f"{control.id} by day", ticks=True)
     times = visit.queries.times([item.idx for item in found.items])
+    unmatched_columns, unmatched_rows = unmatched_of(found.unmatched, 10)
     href = f"/populations/{run.freeze}" if run and run.freeze else ""
     never = Empty(
         "Not run yet",
@@ -253,7 +254,7 @@ def show(visit: Visit) -> Response:
         empty=never,
         rows_sub=rows_sub,
         rows_links=(Link(f"All {words.count(run.rows, 'row')}", href), Link("CSV", f"{href}.csv")) if href and run else (),
-        columns=column_names(found.columns),
+        columns=column_names(found.columns, found.items),
         rows=item_rows(control, found.columns, found.items, times),
         rows_empty=Empty("No occurrence in this period", "The population is empty: nothing happened that this control is about.")
         if run
@@ -261,13 +262,8 @@ def show(visit: Visit) -> Response:
         deviations=_deviations(visit, control, run.freeze, merged) if run else (),
         deviations_sub="Grouped by reason; each opens its rows" if merged.items else "",
         deviations_none="No deviations noted in this period." if run and not run.deviations else "Not tested yet." if run is None else "",
-        unmatched=tuple(
-            tuple(cell_of(name, value) for name, value in zip(found.unmatched.columns, row, strict=False))
-            for row in found.unmatched.rows[:10]
-        ),
-        unmatched_columns=tuple(
-            Column(words.sentence(name.replace("_", " ")), name in ("ours", "theirs")) for name in found.unmatched.columns
-        ),
+        unmatched=unmatched_rows,
+        unmatched_columns=unmatched_columns,
         reliance=reliance(visit, control, run, period),
         runs=tuple(RunRow(each.at, each.rows, each.deviations, words.result_state(each.result), each.idx) for each in runs),
         runs_links=(Link("All populations", f"/populations?control={control.id}"),) if runs else (),

@@ -94,14 +94,14 @@ def events_of(visit: Visit, exchange: str) -> Events:
 def decision_step(decision: dict[str, Any]) -> Step:
     """What one guard decided."""
     action, enforced = decision.get("action", "allow"), bool(decision.get("enforced", 1))
-    types = ", ".join(f"{t['n']} × {t['type'].lower().replace('_', ' ')}" for t in decision.get("types", ()))
+    types = ", ".join(f"{t['n']} × {words.entity(t['type'])}" for t in decision.get("types", ()))
     parts = [part for part in (types, decision.get("reason", "").replace("_", " "), decision.get("how", "")) if part]
     text = "; ".join(parts) or ("nothing found" if action == "allow" else "")
     state = STATES.get(action, STATES["open"]) if enforced or action == "allow" else STATES["not_enforced"]
     guard = decision.get("guard", "guard")
-    what = guard.capitalize() if action == "allow" else _WAYS.get(action, action)
+    what = words.sentence(words.entity(guard)) if action == "allow" else _WAYS.get(action, action)
     if action != "allow":
-        text = f"by {guard}: {text}" if text else f"by {guard}"
+        text = f"by {words.entity(guard)}: {text}" if text else f"by {words.entity(guard)}"
     note = "" if enforced or action == "allow" else "Not enforced: the route does not enforce, so nothing was changed or refused."
     return Step(state, what, text, note=note, control=decision.get("control", ""))
 
@@ -248,6 +248,14 @@ def commitments_of(events: Events) -> tuple[Fact, ...]:
     )
 
 
+def policy_words(visit: Visit, digest: str) -> str:
+    """Which policy was in force, by name where it still is."""
+    if not digest:
+        return "No policy applied"
+    name = next((record.id for record in visit.context.records.records("policy") if record.digest == digest), "")
+    return f"Policy {name}, digest {digest[:8]}…" if name else f"Policy digest {digest[:8]}…"
+
+
 def linked(steps: tuple[Step, ...], known: Collection[str]) -> tuple[Step, ...]:
     """Steps with the control of each marked as having a page or not."""
     return tuple(replace(step, control_href=f"/controls/{step.control}" if step.control in known else "") for step in steps)
@@ -262,7 +270,7 @@ def show(visit: Visit) -> Response:
     listed = " and ".join(words.number(each) for each, _ in events.all)
     noun = "Entry" if len(events.all) == 1 else "Entries"
     mode = events.first[1].body.get("mode", "")
-    policy = f"Policy digest {first.policy[:8]}…" if first.policy else "No policy applied"
+    policy = policy_words(visit, first.policy)
     page = ExchangePage(
         exchange,
         sentence_of(events),

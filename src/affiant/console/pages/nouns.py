@@ -21,11 +21,12 @@ class Stat:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Text in a table, its whole form on hover and where it leads."""
+    """Text in a table, its whole form on hover, where it leads, and whether it stays on one line."""
 
     text: str
     title: str = ""
     href: str = ""
+    tight: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """One row of a population with its item result."""
+    """One row of a population with its item result; `ord` 0 is not shown."""
 
     index: int
     ord: int

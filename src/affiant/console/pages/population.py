@@ -10,7 +10,7 @@ from affiant.console import words
 from affiant.console.csvfile import MAX_ROWS, csv_response
 from affiant.console.model import Empty, Fact, Filter, Link, Pager, address, choose, page_of
 from affiant.console.pages.nouns import Cell, Column, ItemRow, Stat
-from affiant.console.pages.shared import cell_of, column_names, item_rows, period_argument, period_words
+from affiant.console.pages.shared import cell_of, column_names, item_rows, period_argument, period_words, unmatched_of
 from affiant.console.queries import Freeze, Run, Sample
 from affiant.console.visit import Visit
 from affiant.kit.errors import NotFound
@@ -151,6 +151,7 @@ def show(visit: Visit) -> Response:
     offset, here = visit.offset(), f"/populations/{freeze.id}"
     found = visit.context.findings.rows(freeze.id, item, why, offset, LIMIT)
     times = visit.queries.times([each.idx for each in found.items])
+    unmatched_columns, unmatched_rows = unmatched_of(found.unmatched, 50)
     name = freeze.population.replace("_", " ")
     text, query_sub = _query(visit, freeze, event)
     filtered = item is not None or bool(why)
@@ -174,10 +175,8 @@ def show(visit: Visit) -> Response:
         reconcile_none="Every row of the independent count has a row here, and none is left over."
         if source
         else "There is no independent count to reconcile with: completeness rests on the ledger's own sequence alone.",
-        unmatched=tuple(
-            tuple(cell_of(n, v) for n, v in zip(found.unmatched.columns, row, strict=False)) for row in found.unmatched.rows[:50]
-        ),
-        unmatched_columns=tuple(Column(words.sentence(n.replace("_", " ")), n in ("ours", "theirs")) for n in found.unmatched.columns),
+        unmatched=unmatched_rows,
+        unmatched_columns=unmatched_columns,
         sample_sub="Drawn from the frozen rows" if sample else "None drawn: every row was tested",
         sample=_sample(sample),
         redraw=f"affiant control run {freeze.control} --period {period_argument(freeze.from_us, freeze.to_us)} --as-of {as_of}",
@@ -187,7 +186,7 @@ def show(visit: Visit) -> Response:
         clear=here,
         rows_sub="In the order of the root" if not filtered else f"{words.number(found.total)} of {words.number(freeze.rows)}",
         rows_links=(Link("CSV", csv),),
-        columns=column_names(found.columns),
+        columns=column_names(found.columns, found.items),
         rows=item_rows(control, found.columns, found.items, times),
         pager=page_of(here, found.total, offset, LIMIT, **query),
         rows_empty=Empty("Nothing matches", "No row fits these filters.", "", here, "Show all rows")

@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from affiant.catalog import CATEGORIES, Control
 from affiant.console import words
-from affiant.console.context import DayItems, Item
-from affiant.console.pages.nouns import Cell, ItemRow
+from affiant.console.context import DayItems, Item, Table
+from affiant.console.pages.nouns import Cell, Column, ItemRow
 from affiant.console.queries import Run
 from affiant.console.render import svg
 from affiant.console.visit import Visit
@@ -109,13 +109,13 @@ def _day_state(items: DayItems | None) -> str:
     return "deviation" if items.deviations else "untested" if items.could_not_test else "good"
 
 
-def month_ticks(from_day: int, days: int, last_word: bool = True) -> list[charts.Tick]:
+def month_ticks(from_day: int, days: int) -> list[charts.Tick]:
     """Labels at the first day, at each first of a month, and at the last day, never closer than an eighth of the width."""
     ticks = [charts.Tick(0, words.short_day(from_day * DAY_US))]
     for offset in range(1, days):
         if words.moment((from_day + offset) * DAY_US).day == 1 and offset / days - ticks[-1].at > 0.13:
             ticks.append(charts.Tick(offset / days, words.short_day((from_day + offset) * DAY_US)))
-    if last_word and days > 1:
+    if days > 1:
         if len(ticks) > 1 and 1 - ticks[-1].at < 0.14:
             ticks.pop()
         ticks.append(charts.Tick(1, words.short_day((from_day + days - 1) * DAY_US)))
@@ -151,18 +151,19 @@ def why_text(control: Control | None, code: str, cells: dict[str, str | int]) ->
     return _SLOT.sub(value, known.text)
 
 
-def is_time(name: str, value: str | int) -> bool:
-    """Whether a column holds µs since the epoch."""
-    named = name in ("at", "due", "hour", "from_us", "to_us", "opened_at", "closed_at", "effective", "requested") or name.endswith(
-        ("_at", "_us")
-    )
-    return isinstance(value, int) and value > 10**14 and named
+def is_time(value: str | int) -> bool:
+    """Whether a value is µs since the epoch, of this century: no other figure in a population is that large."""
+    return isinstance(value, int) and 10**15 < value < 4 * 10**15
 
 
 def cell_of(name: str, value: str | int) -> Cell:
     """A value of a population's column, with its whole form on hover and where it leads."""
     if isinstance(value, int):
-        return Cell(words.when(value), words.exact(value)) if is_time(name, value) else Cell(words.number(value), str(value))
+        if is_time(value):
+            return Cell(words.when(value), words.exact(value), tight=True)
+        if name == "day" and 19_700_101 <= value <= 29_991_231:
+            return Cell(words.compact_day(value), str(value), tight=True)
+        return Cell(words.number(value), str(value))
     if not value:
         return Cell("–")
     href = ""
@@ -171,25 +172,52 @@ def cell_of(name: str, value: str | int) -> Cell:
     elif value.startswith("chg_"):
         href = f"/changes/{value}"
     if len(value) >= 32 and all(c in "0123456789abcdef" for c in value):
-        return Cell(words.groups(value, 2), value, href)
-    return Cell(words.short_id(value, 18) if "_" in value and len(value) > 24 else value, value, href)
+        return Cell(words.groups(value, 2), value, href, True)
+    return Cell(words.short_id(value, 14) if "_" in value and len(value) > 20 else value, value, href, len(value) < 24)
+
+
+_NAMES = {"xid": "Exchange", "key_id": "Key", "change_id": "Change", "pledge_id": "Pledge", "item": "What"}
 
 
 HIDDEN = ("at", "tenant")
 
 
-def column_names(columns: Sequence[str]) -> tuple[str, ...]:
-    """Heads of the columns that are shown, in words."""
-    return tuple(words.sentence(name.replace("_", " ")) for name in columns if name not in HIDDEN)
+def shown(columns: Sequence[str], items: Sequence[Item]) -> list[int]:
+    """Which columns are worth showing: not the time (it has its own), and none that is empty in every row."""
+    out = []
+    for place, name in enumerate(columns):
+        values = [item.cells[place] for item in items]
+        if name in HIDDEN or (name == "due" and "at" in columns) or (values and all(value == "" for value in values)):
+            continue
+        out.append(place)
+    return out
+
+
+def column_name(name: str) -> str:
+    """Head of a column, in words."""
+    return _NAMES.get(name) or words.sentence(name.replace("_", " "))
+
+
+def column_names(columns: Sequence[str], items: Sequence[Item]) -> tuple[str, ...]:
+    """Heads of the columns that are shown."""
+    return tuple(column_name(columns[place]) for place in shown(columns, items))
 
 
 def item_rows(control: Control | None, columns: Sequence[str], items: Sequence[Item], times: dict[int, int]) -> tuple[ItemRow, ...]:
     """Rows with their item results."""
-    out = []
+    out, places = [], shown(columns, items)
     for item in items:
-        named = dict(zip(columns, item.cells, strict=False))
+        named = dict(zip(columns, item.cells, strict=True))
         at = named.get("at") or named.get("due") or times.get(item.idx, 0)
-        cells = tuple(cell_of(name, value) for name, value in named.items() if name not in HIDDEN)
+        cells = tuple(cell_of(columns[place], item.cells[place]) for place in places)
         why = why_text(control, item.why, named) if item.why else ""
-        out.append(ItemRow(item.idx, item.ord, at if isinstance(at, int) else 0, cells, words.item_state(item.item), why))
+        ordinal = 0 if is_time(item.ord) else item.ord
+        out.append(ItemRow(item.idx, ordinal, at if isinstance(at, int) else 0, cells, words.item_state(item.item), why))
     return tuple(out)
+
+
+def unmatched_of(table: Table, limit: int) -> tuple[tuple[Column, ...], tuple[tuple[Cell, ...], ...]]:
+    """Columns and rows of a reconciliation, at most `limit` rows."""
+    columns = tuple(Column(column_name(name), name in ("ours", "theirs", "at_least", "at_most")) for name in table.columns)
+    rows = tuple(tuple(cell_of(name, value) for name, value in zip(table.columns, row, strict=True)) for row in table.rows[:limit])
+    return columns, rows

@@ -200,7 +200,7 @@ def _traffic(visit: Visit, period: Period) -> tuple[Markup | None, str]:
     )
     titles = [f"{words.day(day.day * DAY_US)}: {words.number(day.refused)} refused, {words.number(day.accepted)} accepted" for day in days]
     title = f"Exchanges by day: {words.number(accepted)} accepted, {words.number(refused)} refused"
-    ticks = month_ticks(first, len(days), last_word=False)
+    ticks = month_ticks(first, len(days))
     drawn = charts.area_chart(areas, [day.refused for day in days], title, ticks=ticks, bar_titles=titles, height=150)
     return svg(drawn), f"{words.number(accepted)} accepted and {words.number(refused)} refused since {words.day(first * DAY_US)}"
 
