@@ -146,7 +146,7 @@ def test_a_change_that_the_company_signs_contradicts_the_ledger(made: tuple[Worl
     elif tamper in (_altered_page, _script):
         expected = "pages"
     else:
-        expected = {_changed_byte: "entries", _hostile_query: "Every control", _other_views: "recomputed"}[tamper]
+        expected = {_changed_byte: "entries", _hostile_query: "Every control", _other_views: "grammar"}[tamper]
     assert expected in refused_at(judge(made, reseal(files, SEED)))
 
 

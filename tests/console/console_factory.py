@@ -283,6 +283,7 @@ def control_page() -> control.ControlPage:
         "No deviations noted in this period.",
         ((Cell("openai-eu · team-x"), Cell("0"), Cell("14")),),
         (Column("What"), Column("Ours", True), Column("Theirs", True)),
+        "Shown beside the result",
         (
             m.Fact("Evidence", "in-path, 100 %"),
             m.Fact("Outside anchor", "every hour, witness harbor-audit", "/ledger"),

@@ -30,7 +30,6 @@ from affiant.records.snapshot import (
     Grant,
     KeySnap,
     Lease,
-    LimitSnap,
     ModelSnap,
     PolicySnap,
     ProviderSnap,
@@ -58,7 +57,11 @@ def policy(name: str, *rules: RuleSnap, loss: str = "refuse") -> PolicySnap:
 
 
 DEFAULT = policy(
-    "default", rule("sanitize", "redact", "remove"), rule("pii", "redact", "pseudonymize"), rule("injection", "block"), rule("output", "redact")
+    "default",
+    rule("sanitize", "redact", "remove"),
+    rule("pii", "redact", "pseudonymize"),
+    rule("injection", "block"),
+    rule("output", "redact"),
 )
 STRICT = policy("strict", rule("sanitize", "block"), rule("pii", "block"), rule("injection", "block"), rule("output", "block"))
 
@@ -71,18 +74,35 @@ def snapshot(base_url: str, **more: Any) -> Snapshot:
     """What most tests decide from: provider `sim` (public, internal), models, routes chat/watch/warn/strict."""
     months = tuple(TenantKeySnap(t, m, k) for t, k in (("acme", TENANT_KEY), ("-", NO_TENANT_KEY)) for m in range(202501, 203513))
     values: dict[str, Any] = {
-        "epoch": 1, "node": "n1", "origin": "test.example/log",
+        "epoch": 1,
+        "node": "n1",
+        "origin": "test.example/log",
         "keys": (key("k1", SECRET),),
-        "providers": (ProviderSnap("sim", "openai", base_url + "/sim/v1", "env:AFFIANT_TEST_PROVIDER", "eu", "private", ("public", "internal")),
-                      ProviderSnap("two", "openai", base_url + "/two/v1", "env:AFFIANT_TEST_PROVIDER", "eu", "private", ("public", "internal"))),
-        "models": (ModelSnap("small", "sim", "sim-small", "1", 1), ModelSnap("new", "sim", "sim-large", "2", 0), ModelSnap("spare", "two", "sim-small", "1", 1)),
-        "routes": (RouteSnap("chat", ("small",), "default", "enforce", "internal", ""), RouteSnap("small", ("small",), "default", "enforce", "internal", "", 1),
-                   RouteSnap("watched", ("small",), "strict", "watch", "internal", ""), RouteSnap("warned", ("small",), "strict", "warn", "internal", ""),
-                   RouteSnap("strict", ("small",), "strict", "enforce", "internal", ""), RouteSnap("secret", ("small",), "default", "enforce", "restricted", ""),
-                   RouteSnap("chain", ("new", "small", "spare"), "default", "enforce", "internal", ""), RouteSnap("other", ("small",), "default", "enforce", "internal", "globex"),
-                   RouteSnap("nopolicy", ("small",), "gone", "enforce", "internal", "")),
-        "policies": (DEFAULT, STRICT), "limits": (), "tenant_keys": months, "stale_ok_ms": 10_000,
-    }  # fmt: skip
+        "providers": (
+            ProviderSnap("sim", "openai", base_url + "/sim/v1", "env:AFFIANT_TEST_PROVIDER", "eu", "private", ("public", "internal")),
+            ProviderSnap("two", "openai", base_url + "/two/v1", "env:AFFIANT_TEST_PROVIDER", "eu", "private", ("public", "internal")),
+        ),
+        "models": (
+            ModelSnap("small", "sim", "sim-small", "1", 1),
+            ModelSnap("new", "sim", "sim-large", "2", 0),
+            ModelSnap("spare", "two", "sim-small", "1", 1),
+        ),
+        "routes": (
+            RouteSnap("chat", ("small",), "default", "enforce", "internal", ""),
+            RouteSnap("small", ("small",), "default", "enforce", "internal", "", 1),
+            RouteSnap("watched", ("small",), "strict", "watch", "internal", ""),
+            RouteSnap("warned", ("small",), "strict", "warn", "internal", ""),
+            RouteSnap("strict", ("small",), "strict", "enforce", "internal", ""),
+            RouteSnap("secret", ("small",), "default", "enforce", "restricted", ""),
+            RouteSnap("chain", ("new", "small", "spare"), "default", "enforce", "internal", ""),
+            RouteSnap("other", ("small",), "default", "enforce", "internal", "globex"),
+            RouteSnap("nopolicy", ("small",), "gone", "enforce", "internal", ""),
+        ),
+        "policies": (DEFAULT, STRICT),
+        "limits": (),
+        "tenant_keys": months,
+        "stale_ok_ms": 10_000,
+    }
     return Snapshot(**{**values, **more})
 
 
@@ -267,7 +287,12 @@ def ask(text: str, model: str = "chat", **more: Any) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def world(
-    timeouts: Timeouts | None = None, per_minute: int = 60, ledger_options: dict[str, Any] | None = None, ledger_up: bool = True, provider: str = "", **more: Any
+    timeouts: Timeouts | None = None,
+    per_minute: int = 60,
+    ledger_options: dict[str, Any] | None = None,
+    ledger_up: bool = True,
+    provider: str = "",
+    **more: Any,
 ) -> AsyncIterator[World]:
     os.environ["AFFIANT_TEST_PROVIDER"] = "provider-secret"
     with tempfile.TemporaryDirectory() as directory:
@@ -351,10 +376,13 @@ class FakeProvider:
 def whole(content: Any, **message: Any) -> bytes:
     """A provider's plain answer as HTTP."""
     body = {
-        "id": "c1", "object": "chat.completion", "created": 1, "model": "m",
+        "id": "c1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": content, **message}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
-    }  # fmt: skip
+    }
     data = msgspec.json.encode(body)
     return f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n".encode() + data
 

@@ -15,7 +15,9 @@ def test_a_plain_answer_reaches_the_official_client() -> None:
     async def main() -> None:
         async with world() as w:
             client = w.openai()
-            raw = await client.chat.completions.with_raw_response.create(model="chat", messages=[{"role": "user", "content": "Hello there"}])
+            raw = await client.chat.completions.with_raw_response.create(
+                model="chat", messages=[{"role": "user", "content": "Hello there"}]
+            )
             answer = raw.parse()
             await client.close()
             assert "Hello there" in (answer.choices[0].message.content or "")

@@ -6,10 +6,12 @@ import asyncio
 import struct
 import time
 
+import msgspec
 import pytest
-from gateway_world import DEFAULT, SECRET, FakeProvider, LimitSnap, ask, key, policy, streamed, whole, world
+from gateway_world import DEFAULT, SECRET, FakeProvider, ask, key, policy, snapshot, streamed, whole, world
 
 from affiant.kit.clock import SystemClock
+from affiant.records.snapshot import LimitSnap
 
 
 def _now() -> int:
@@ -31,8 +33,11 @@ def test_keys_that_do_not_open_are_refused(secret: str | None, status: int, code
 
     async def main() -> None:
         keys = (
-            key("k1", SECRET), key("k2", "revoked", revoked=1), key("k3", "expired", expires_us=_now() - 1), key("k4", "narrow", ("small",)),
-        )  # fmt: skip
+            key("k1", SECRET),
+            key("k2", "revoked", revoked=1),
+            key("k3", "expired", expires_us=_now() - 1),
+            key("k4", "narrow", ("small",)),
+        )
         async with world(keys=keys) as w:
             got = await w.post(ask("hi"), secret)
             assert (got.status_code, got.code) == (status, code)
@@ -60,12 +65,20 @@ def test_a_flood_of_unauthenticated_calls_becomes_a_count() -> None:
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        (b"", None), (b"{", None), (b"[]", None), (b"\xff\xfe", None), (b"[" * 5000, None),
-        ({"messages": [{"role": "user", "content": "x"}]}, "model"), ({"model": "chat", "messages": []}, "messages"),
-        ({"model": "chat", "messages": ["x"]}, "messages[0]"), (ask("x", stream="yes"), "stream"), (ask("x", max_tokens=-1), "max_tokens"),
-        (ask("x", n="2"), "n"), (b'{"model":"chat","messages":[{"role":"user","content":"\\ud800"}]}', None),
+        (b"", None),
+        (b"{", None),
+        (b"[]", None),
+        (b"\xff\xfe", None),
+        (b"[" * 5000, None),
+        ({"messages": [{"role": "user", "content": "x"}]}, "model"),
+        ({"model": "chat", "messages": []}, "messages"),
+        ({"model": "chat", "messages": ["x"]}, "messages[0]"),
+        (ask("x", stream="yes"), "stream"),
+        (ask("x", max_tokens=-1), "max_tokens"),
+        (ask("x", n="2"), "n"),
+        (b'{"model":"chat","messages":[{"role":"user","content":"\\ud800"}]}', None),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_request_is_refused_and_named(body: object, param: str | None) -> None:
     """Bad input is a 400 with the parameter at fault, and an event."""
 
@@ -154,7 +167,10 @@ def test_a_writer_lost_in_mid_answer_withholds_the_end() -> None:
     """The last byte waits for the closing; a writer that comes back in time lets it out, once and whole."""
 
     async def main() -> None:
-        async with FakeProvider(lambda _: [0.4, whole("late")]) as provider, world(provider=provider.url, ledger_options={"grace_s": 5.0}) as w:
+        async with (
+            FakeProvider(lambda _: [0.4, whole("late")]) as provider,
+            world(provider=provider.url, ledger_options={"grace_s": 5.0}) as w,
+        ):
             task = asyncio.create_task(w.post(ask("hi")))
             await asyncio.sleep(0.2)
             await w.ledger.stop()
@@ -194,7 +210,10 @@ def test_a_worker_out_of_contact_refuses_and_cuts() -> None:
     """Without confirmations it refuses, cuts open streams, and says so once it is back."""
 
     async def main() -> None:
-        async with FakeProvider(lambda _: streamed(*["word "] * 300, pause=0.05)) as provider, world(provider=provider.url, stale_ok_ms=400) as w:
+        async with (
+            FakeProvider(lambda _: streamed(*["word "] * 300, pause=0.05)) as provider,
+            world(provider=provider.url, stale_ok_ms=400) as w,
+        ):
             task = asyncio.create_task(w.post(ask("hi", stream=True)))
             await asyncio.sleep(0.3)
             w.control.silent = True
@@ -219,10 +238,6 @@ def test_a_public_provider_at_a_private_address_is_not_reached() -> None:
 
     async def main() -> None:
         async with FakeProvider(lambda _: whole("secret")) as inside:
-            from gateway_world import snapshot
-
-            import msgspec
-
             found = snapshot(inside.url.replace("http://", "https://")).providers
             providers = tuple(msgspec.structs.replace(one, network="public") for one in found)
             async with world(providers=providers) as w:

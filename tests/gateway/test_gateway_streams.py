@@ -7,6 +7,7 @@ import hashlib
 import time
 from typing import Any
 
+import msgspec
 import openai
 import pytest
 from gateway_world import (
@@ -19,6 +20,7 @@ from gateway_world import (
     delta,
     http_chunk,
     key,
+    snapshot,
     streamed,
     whole,
     world,
@@ -122,14 +124,14 @@ def test_a_provider_that_fails_before_anything_left_is_retried_and_then_replaced
 
         def fail(body: dict[str, Any]) -> Any:
             return {
-                "drop-first": [None], "hang": [2.0], "garbage": [b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n<a>"],
+                "drop-first": [None],
+                "hang": [2.0],
+                "garbage": [b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n<a>"],
                 "429:9": [b"HTTP/1.1 429 X\r\nretry-after: 9\r\ncontent-length: 2\r\n\r\n{}"],
                 "503": [b"HTTP/1.1 503 X\r\ncontent-length: 2\r\n\r\n{}"],
-            }[script]  # fmt: skip
+            }[script]
 
         async with FakeProvider(fail) as broken, FakeProvider(answer) as good:
-            from gateway_world import snapshot
-
             providers = (snapshot(broken.url).providers[0], snapshot(good.url).providers[1])
             async with world(Timeouts(head_s=0.3), provider=broken.url, providers=providers) as w:
                 got = await w.post(ask("hi", "chain", stream=stream))
@@ -192,10 +194,12 @@ def test_revoking_a_key_cuts_a_stream_whose_caller_does_not_read() -> None:
         async with FakeProvider(lambda _: streamed(*["word " * 4000] * 400)) as provider, world(provider=provider.url) as w:
             host, port = w.url.removeprefix("http://").split(":")
             reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
-            import msgspec
-
             body = msgspec.json.encode(ask("hi", stream=True))
-            writer.write(f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {SECRET}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+            writer.write(
+                f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {SECRET}\r\n"
+                f"content-length: {len(body)}\r\n\r\n".encode()
+                + body
+            )
             await reader.readuntil(b"\r\n\r\n")
             await asyncio.sleep(1.0)
             assert not w.events("exchange.closed")
@@ -211,9 +215,10 @@ def test_commitments_open() -> None:
     """The three salted commitments are those of the bytes received, sent and released."""
 
     async def main() -> None:
-        async with FakeProvider(lambda body: streamed("Hi ", "there") if body.get("stream") else whole("Hi there")) as provider, world(provider=provider.url) as w:
-            import msgspec
-
+        async with (
+            FakeProvider(lambda body: streamed("Hi ", "there") if body.get("stream") else whole("Hi there")) as provider,
+            world(provider=provider.url) as w,
+        ):
             for stream in (False, True):
                 body = msgspec.json.encode(ask("hello", stream=stream))
                 got = await w.post(body)

@@ -256,3 +256,31 @@ def test_kept_heads(tmp_path: Path) -> None:
     with open_writer(home):
         pass
     check(home, 13)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"b":1,"a":2}',
+        b'{"a":1.5}',
+        b'{"a":true}',
+        b'{"a":null}',
+        b'{"a": 1}',
+        b'{"a":1,"a":2}',
+        b'{"A":1}',
+        b'{"a":9007199254740992}',
+        b'{"a":"\\u0041"}',
+    ],
+)
+def test_entries_that_are_not_canonical_are_found(tmp_path: Path, body: bytes) -> None:
+    """Verification refuses an entry that is written in any but the one canonical way."""
+    home = create(tmp_path / "h")
+    data = b'{"at":1,"body":%b,"mono":0,"producer":"n1/gateway/a","seq":0,"tv":1,"type":"job.run","v":1}' % body
+    with open_writer(home) as writer:
+        batch = writer.stage("n1/gateway/a", [[0, 0, "", data]])
+        writer.write([batch])
+        writer.applied([batch])
+        writer.checkpoint()
+    faults = [step for step in verify_home(home).steps if step.ok == 0]
+    assert [step.number for step in faults] == [3]
+    assert "canonical" in faults[0].detail

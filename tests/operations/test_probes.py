@@ -228,10 +228,13 @@ def test_operations_make_a_key_for_probes_and_keep_it_sealed(tmp_path: Path) -> 
         state["snapshot"] = snapshot(3, (*users, KeySnap("key_new", "0", "dan", "acme", ("*",))))
         await Operations(context()).run_due()
         assert made == [("dan", "acme")]
+        await operations.tick()
         state["away"] = True
         clock.value_us += 90 * 60_000_000
         with pytest.raises(LedgerUnavailable):
-            await operations.run_due()
+            await operations.tick()
+            await asyncio.sleep(0.01)
+            await operations.tick()
         state["away"] = False
         await operations.run_due()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ import yaml
 
 from affiant.catalog.model import CATEGORIES, Catalog, Control, Criterion, Due, Population, Risk, SampleRule, Why
 from affiant.kit.errors import BadInput
+from affiant.proof import grammar
+from affiant.proof.errors import Malformed
+from affiant.proof.views import views_digest
 
 LIBRARY = Path(__file__).parent / "library"
 _CONTROL_ID = re.compile(r"[A-Z]{2,4}-[0-9]+\.[0-9]+")
@@ -96,7 +99,18 @@ def read(directory: Path | None = None) -> Reading:
     _each(reading, sorted((directory / "populations").glob("*.yaml")), _read_population)
     _each(reading, sorted((directory / "controls").glob("*.yaml")), _read_control)
     reading.views = _shipped_file(directory, "views.json").read_bytes()
+    for control_id, control in reading.controls.items():
+        reading.controls[control_id] = _with_views(control, reading.views)
     return reading
+
+
+def _with_views(control: Control, views: bytes) -> Control:
+    """The control with the digest of the views that it reads; `check` names what cannot be read."""
+    try:
+        words = frozenset[str]().union(*(grammar.check(text).words for text in control.queries))
+        return replace(control, views=views_digest(views, words))
+    except Malformed:
+        return control
 
 
 def _own_or_shipped(directory: Path, folder: str) -> list[Path]:

@@ -154,6 +154,7 @@ class Control:
         miss: what a deviation means to customers.
         reported: whether it is part of the default reported set; else it is internal.
         implemented: False while nothing writes its events.
+        views: digest of the views that its queries read (`proof.views.views_digest`).
     """
 
     id: str
@@ -177,6 +178,14 @@ class Control:
     miss: str = ""
     reported: bool = True
     implemented: bool = True
+    views: str = ""
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """Text of each query that there is."""
+        population = self.population
+        texts = (population.query, population.reconcile, self.procedure) if population is not None else (self.procedure,)
+        return tuple(text for text in texts if text)
 
     @property
     def schedule_body(self) -> list[dict[str, str | int]]:
@@ -196,7 +205,7 @@ class Control:
             {
                 "id": self.id, "version": self.version, "statement": self.statement, "population": population,
                 "procedure": self.procedure, "params": dict(self.params), "sample": {"rule": self.sample.name, "sizes": sizes},
-                "criteria": list(self.criteria), "schedule": self.schedule_body,
+                "criteria": list(self.criteria), "schedule": self.schedule_body, "views": self.views,
             }
         )  # fmt: skip
 

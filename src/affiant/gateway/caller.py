@@ -82,9 +82,7 @@ class Caller:
 
     # -- a whole answer
 
-    async def answer(
-        self, status: int, body: bytes, content_type: bytes = b"application/json", retry_after_s: int = 0
-    ) -> None:
+    async def answer(self, status: int, body: bytes, content_type: bytes = b"application/json", retry_after_s: int = 0) -> None:
         """Send a whole answer."""
         headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *self.headers]
         if retry_after_s:

@@ -39,7 +39,7 @@ from affiant.gateway.reply import Reply
 from affiant.gateway.sse import DONE, Events
 from affiant.gateway.streaming import DONE_FRAME, StreamedAnswer, frame
 from affiant.gateway.tables import Route
-from affiant.gateway.upstream import Pool
+from affiant.gateway.upstream import Connection, Pool
 from affiant.gateway.wire import ChatRequest, read_request
 from affiant.guards import Action, AnswerContext, AnswerGuard, Decision, Exchange, GuardChain, Mode
 from affiant.kit.clock import Clock
@@ -286,11 +286,8 @@ class Walk:
         await self._finish(answer, guard, live)
 
     @staticmethod
-    async def _drain(connection: object) -> None:
+    async def _drain(connection: Connection) -> None:
         """Take the end of the body that follows `[DONE]`, so that the connection can be kept; a provider that lingers loses it."""
-        from affiant.gateway.upstream import Connection
-
-        assert isinstance(connection, Connection)
         try:
             while await connection.piece(0.2) is not None:
                 pass

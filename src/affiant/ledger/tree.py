@@ -14,6 +14,8 @@ from affiant.proof.hashes import EMPTY_ROOT, CompactRange, leaf_hash, node_hash
 from affiant.proof.tiles import TILE_WIDTH, bundle_path, pack_bundle, tile_path
 
 Put = Callable[[str, bytes, bool], None]
+ReadTile = Callable[[int, int, int], list[bytes]]
+ReadBundle = Callable[[int, int], list[bytes]]
 
 
 class Tree:
@@ -37,12 +39,23 @@ class Tree:
         Raises:
             LedgerFault: a tile that it needs is missing or damaged.
         """
+        return cls.resume_from(
+            size, put, lambda level, number, width: read_tile(root, level, number, width), lambda n, width: read_bundle(root, n, width)
+        )
+
+    @classmethod
+    def resume_from(cls, size: int, put: Put, tile: ReadTile, bundle: ReadBundle) -> Tree:
+        """As `resume`, from tiles and bundles that lie elsewhere.
+
+        Raises:
+            LedgerFault: the partial bundle does not match its tile; and what `tile` and `bundle` raise.
+        """
         tree = cls(put)
         tree.size = size
         level, rest = 0, size
         while rest:
             width = rest % TILE_WIDTH
-            hashes = read_tile(root, level, rest // TILE_WIDTH, width) if width else []
+            hashes = tile(level, rest // TILE_WIDTH, width) if width else []
             if level:
                 tree._levels.append([])
                 tree._ranges.append(CompactRange())
@@ -51,9 +64,9 @@ class Tree:
             level, rest = level + 1, rest // TILE_WIDTH
         width = size % TILE_WIDTH
         if width:
-            tree._bundle = read_bundle(root, size // TILE_WIDTH, width)
+            tree._bundle = bundle(size // TILE_WIDTH, width)
             if [leaf_hash(entry) for entry in tree._bundle] != tree._levels[0]:
-                raise LedgerFault(f"{root / bundle_path(size // TILE_WIDTH, width)} does not match its tile.", "Start the ledger again.")
+                raise LedgerFault(f"{bundle_path(size // TILE_WIDTH, width)} does not match its tile.", "Start the ledger again.")
         return tree
 
     def add(self, entries: Sequence[bytes]) -> None:

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from affiant.kit.errors import AffiantError, CouldNotLook, LedgerFault
+import msgspec
+
+from affiant.kit.errors import AffiantError, BadInput, CouldNotLook, LedgerFault
 from affiant.kit.home import Home
 from affiant.ledger.anchorstore import AnchorStore
 from affiant.ledger.carried import check_opening
 from affiant.ledger.checkpoints import SignedHead, open_head, parse_vkey, read_kept, read_note
+from affiant.ledger.envelope import check_value
 from affiant.ledger.reader import LedgerReader
 from affiant.ledger.segment import Frame, batches, read_from, segment_firsts, segment_name, torn_only
 from affiant.ledger.tree import Tree
@@ -23,6 +26,8 @@ from affiant.proof.canonical import loads
 from affiant.proof.errors import ProofError
 from affiant.proof.note import Note, VerifierKey
 
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder(order="sorted").encode
 _NEXT = "Keep the files as they are and compare with a backup or a package handed over earlier."
 
 
@@ -60,6 +65,19 @@ class Report:
         """The report as text."""
         words = {1: "ok", 0: "FAULT", -1: "could not look"}
         return [f"{step.number}. {step.what}: {words[step.ok]} · {step.detail}" for step in self.steps]
+
+
+def _canonical(data: bytes) -> dict[str, Any]:
+    """Read an entry, which must be written canonically: a quick look, then the strict reader where that does not settle it."""
+    try:
+        raw = _decode(data)
+        if type(raw) is dict and _encode(raw) == data:
+            check_value(raw)
+            return raw
+    except (msgspec.DecodeError, BadInput):
+        pass
+    strict: dict[str, Any] = loads(data)
+    return strict
 
 
 class _Compare:
@@ -203,7 +221,7 @@ class _Verification:
         for batch in self._batches():
             for frame in batch:
                 try:
-                    raw = loads(frame.data)
+                    raw = _canonical(frame.data)
                     producers.see(frame.index, raw)
                 except (ProofError, KeyError, TypeError, AttributeError) as error:
                     raise LedgerFault(f"Entry {frame.index} is no canonical envelope: {error}", _NEXT) from error
@@ -245,6 +263,8 @@ class _Verification:
         cosigned = AnchorStore(self.home.anchors_db).all()
         keys = {witness.name: parse_vkey(witness.vkey) for witness in self.home.witnesses}
         checked = 0
+        if self.report.size < self.report.signed or newest.size not in self.roots:
+            raise CouldNotLook("The entries could not be read up to the signed size.", "See step 3.")
         for head in self.heads:
             if self.roots.get(head.size) != head.root:
                 raise LedgerFault(f"A head signed over {head.size} entries has another root than the entries.", _NEXT)

@@ -36,6 +36,7 @@ class Definition:
     reconcile: str
     procedure: str
     params: Dict[str, int]
+    views: str
     raw: Mapping[str, Any]
 
     @classmethod
@@ -57,7 +58,8 @@ class Definition:
                 raise Malformed("A control's definition has a field of the wrong type.")
             return cls(
                 raw["id"], raw["version"], hashlib.sha256(data).hexdigest(), texts[1], tuple(str(c) for c in raw.get("criteria") or ()),
-                str(population.get("name", "")), texts[3], texts[4], texts[2], params, raw,
+                str(population.get("name", "")), texts[3], texts[4], texts[2], params,
+                str(raw.get("views", "")), raw,
             )  # fmt: skip
         except (KeyError, TypeError, AttributeError) as error:
             raise Malformed(f"A control's definition cannot be read: {error!r}.") from None

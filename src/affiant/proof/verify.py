@@ -39,7 +39,7 @@ from .recompute import Definition, Outcome, Recorded, recompute
 from .recorded import check_seed, describe, find_recorded, result_files
 from .tables import digest_and_size
 from .trust import TrustPolicy
-from .views import SqliteEvidence, Views
+from .views import SqliteEvidence, Views, views_digest
 
 MAX_BUNDLE_BYTES = 256 * 65_537
 GOOD, LIE, BAD_INPUT, NOT_ANCHORED = 0, 1, 2, 3
@@ -292,16 +292,21 @@ class Verifier:
 
     # 10
     def _grammar(self) -> str:
-        self._views = Views.parse(self._package.read("views.json"))
+        data = self._package.read("views.json")
+        self._views = Views.parse(data)
         words: "set[str]" = set()
         count = 0
         for definition, _, _ in self._controls:
+            own: "set[str]" = set()
             for what, text in definition.queries():
                 try:
-                    words |= grammar.check(text).words
+                    own |= grammar.check(text).words
                 except Malformed as error:
                     raise Lie(f"The {what} query of {definition.id} is outside the grammar: {error.message}") from None
                 count += 1
+            if views_digest(data, own) != definition.views:
+                raise Lie(f"The views file reads entries for {definition.id} in another way than its adopted version says.")
+            words |= own
         self._views = self._views.only(words)
         return f"{count} queries over {len(self._views.by_name)} views"
 

@@ -12,12 +12,14 @@ Leaves out: running queries (`grammar`).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sqlite3
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
+from . import canonical
 from .errors import Malformed
 
 Envelope = Mapping[str, Any]
@@ -251,3 +253,21 @@ class SqliteEvidence:
     def __exit__(self, *_: object) -> Optional[bool]:
         self.close()
         return None
+
+
+def views_digest(data: bytes, words: Iterable[str]) -> str:
+    """Hex SHA-256 of what the views named in `words` (of a control's queries) take from entries; indexes, which change no row, left out.
+
+    It stands in a control's canonical bytes, so that another reading of the same entries is another version of the control.
+
+    Raises:
+        Malformed: `data` is no views file.
+    """
+    wanted = set(words)
+    try:
+        named = [view for view in json.loads(data)["views"] if view["name"] in wanted]
+        used = [{key: part for key, part in view.items() if key != "indexes"} for view in named]
+        used.sort(key=lambda view: str(view["name"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Malformed(f"The views file cannot be read: {error!r}.") from None
+    return hashlib.sha256(canonical.dumps(used)).hexdigest()

@@ -88,6 +88,7 @@ class ControlPage:
     deviations_none: str
     unmatched: tuple[tuple[Cell, ...], ...]
     unmatched_columns: tuple[Column, ...]
+    unmatched_sub: str
     reliance: tuple[Fact, ...]
     runs: tuple[RunRow, ...]
     runs_links: tuple[Link, ...]
@@ -264,6 +265,7 @@ def show(visit: Visit) -> Response:
         deviations_none="No deviations noted in this period." if run and not run.deviations else "Not tested yet." if run is None else "",
         unmatched=unmatched_rows,
         unmatched_columns=unmatched_columns,
+        unmatched_sub=_unmatched_sub(len(unmatched_rows), len(found.unmatched.rows)),
         reliance=reliance(visit, control, run, period),
         runs=tuple(RunRow(each.at, each.rows, each.deviations, words.result_state(each.result), each.idx) for each in runs),
         runs_links=(Link("All populations", f"/populations?control={control.id}"),) if runs else (),
@@ -271,6 +273,11 @@ def show(visit: Visit) -> Response:
         procedure=_procedure(control),
     )
     return visit.page("control.html", page, "/controls")
+
+
+def _unmatched_sub(shown: int, total: int) -> str:
+    text = "Shown beside the result, never folded into it"
+    return f"{text}; {shown} of {words.number(total)}, the others are with the population" if shown < total else text
 
 
 def _procedure(control: Control) -> str:

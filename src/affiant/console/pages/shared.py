@@ -171,26 +171,34 @@ def cell_of(name: str, value: str | int) -> Cell:
         href = f"/exchanges/{value}"
     elif value.startswith("chg_"):
         href = f"/changes/{value}"
-    if len(value) >= 32 and all(c in "0123456789abcdef" for c in value):
+    if _HASH.fullmatch(value):
         return Cell(words.groups(value, 2), value, href, True)
-    return Cell(words.short_id(value, 14) if "_" in value and len(value) > 20 else value, value, href, len(value) < 24)
+    short = words.short_id(value, 14) if "_" in value and len(value) > 20 else value
+    return Cell(short, value, href, len(short) < 24)
 
 
 _NAMES = {"xid": "Exchange", "key_id": "Key", "change_id": "Change", "pledge_id": "Pledge", "item": "What"}
 
 
 HIDDEN = ("at", "tenant")
+SHOWN_COLUMNS = 6
+_HASH = re.compile(r"[0-9a-f]{32,}")
 
 
 def shown(columns: Sequence[str], items: Sequence[Item]) -> list[int]:
-    """Which columns are worth showing: not the time (it has its own), and none that is empty in every row."""
-    out = []
+    """Which columns are worth showing: not the time (it has its own), none empty in every row, no hashes, the first six.
+
+    The entry and the CSV hold the others.
+    """
+    out: list[int] = []
     for place, name in enumerate(columns):
         values = [item.cells[place] for item in items]
         if name in HIDDEN or (name == "due" and "at" in columns) or (values and all(value == "" for value in values)):
             continue
+        if values and all(isinstance(value, str) and _HASH.fullmatch(value) for value in values):
+            continue
         out.append(place)
-    return out
+    return out[:SHOWN_COLUMNS]
 
 
 def column_name(name: str) -> str:

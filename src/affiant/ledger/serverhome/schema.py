@@ -37,9 +37,9 @@ CREATE TABLE @.staged(path text PRIMARY KEY, data bytea NOT NULL);
 CREATE TABLE @.head(
   size bigint PRIMARY KEY, root bytea NOT NULL, note bytea NOT NULL, at_us bigint NOT NULL, archived boolean NOT NULL DEFAULT false);
 CREATE TABLE @.state(one boolean PRIMARY KEY DEFAULT true CHECK (one), size bigint NOT NULL, producers bytea NOT NULL);
-CREATE TABLE @.ask(id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE @.ask(id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, upto bigint NOT NULL);
 CREATE TABLE @.outbox(
-  producer text NOT NULL, seq bigint NOT NULL, mark smallint NOT NULL DEFAULT 0, ref text NOT NULL DEFAULT '', data bytea NOT NULL,
+  producer text NOT NULL, seq bigint NOT NULL, data bytea NOT NULL,
   PRIMARY KEY (producer, seq));
 """
 
@@ -96,6 +96,7 @@ BEGIN
       VALUES (own, own_seq, own_count, own_data, own_marks, own_index);
   END IF;
   UPDATE @.producer SET ended = true WHERE name = ANY(ends);
+  IF p_to > p_from THEN PERFORM pg_notify('@_news', 'placed'); END IF;
   RETURN true;
 END $$;
 """
@@ -119,6 +120,7 @@ BEGIN
     INSERT INTO @.state(size, producers) VALUES (new_size, p_state)
       ON CONFLICT (one) DO UPDATE SET size = EXCLUDED.size, producers = EXCLUDED.producers;
   END IF;
+  PERFORM pg_notify('@_news', 'head');
   RETURN true;
 END $$;
 CREATE FUNCTION @.archived(p_term bigint, p_from bigint, p_to bigint, paths text[], heads bigint[])

@@ -24,7 +24,7 @@ class Callers:
         connections: most calls in flight.
     """
 
-    def __init__(self, url: str, secrets: Mapping[str, str], clock: ClockFile, connections: int = 4) -> None:
+    def __init__(self, url: str, secrets: Mapping[str, str], clock: ClockFile, connections: int = 8) -> None:
         self._secrets = secrets
         self._clock = clock
         self._all = tuple(Wire(url, timeout_s=20) for _ in range(connections))

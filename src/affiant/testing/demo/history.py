@@ -20,7 +20,7 @@ from affiant.testing.demo.story import DAY_US, SCHEDULER_DOWN, Story, day_number
 from affiant.testing.demo.traffic import HOUR_US, Traffic
 
 MINUTE_US = 60_000_000
-TICK_MINUTE = 30
+TICK_MINUTE = 14
 _AWAITED_HOURS = frozenset({0, *(minute // 60 for minute in PROBE_MINUTES.values())})
 """Hours in which the clock stands still while scheduled work looks: probes are opened within five minutes, months begin."""
 
@@ -78,14 +78,13 @@ class History:
         acts = {self._hour_of(moment.share, moment.hour): moment.act for moment in self._story.moments()}
         down_from = self._hour_of(SCHEDULER_DOWN, 6)
         for number, hour_us in enumerate(self._span.starts()):
-            await self._bursts(hour_us, 1, TICK_MINUTE)
             self._clock.fix(hour_us + TICK_MINUTE * MINUTE_US)
             ticking = None if down_from <= number < down_from + 24 else asyncio.create_task(self._control.tick())
             if ticking is not None and (number in acts or hour_us % DAY_US // HOUR_US in _AWAITED_HOURS):
                 await ticking
             if number in acts:
                 await acts[number]()
-            await self._bursts(hour_us, TICK_MINUTE + 2, 59)
+            await self._bursts(hour_us, TICK_MINUTE + 1, 59)
             if ticking is not None:
                 await ticking
             await self._month_end(hour_us)

@@ -19,7 +19,7 @@ from affiant.operations import probe_texts as texts
 HOUR_US = 3_600_000_000
 _HOURS = (2, 1, 1, 1, 1, 3, 9, 26, 58, 88, 96, 90, 74, 84, 98, 92, 80, 58, 34, 22, 15, 10, 6, 4)
 _WEEKEND = 0.22
-_BURST = 4
+_BURST = 8
 
 _SUPPORT = (
     "My parcel {ref} has been in customs since Tuesday. What can I tell the customer?",
@@ -157,9 +157,9 @@ class Traffic:
         self._owed = 0.0
 
     def bursts(self, hour_us: int, from_minute: int, until_minute: int) -> Iterator[list[Call]]:
-        """Calls in a part of an hour, in bursts of a few seconds, in order of time."""
+        """The calls of an hour, within a part of it, in bursts of half a minute, in order of time."""
         rng = self._rng
-        self._owed += weight_of(hour_us) * self._share * (until_minute - from_minute) / 60
+        self._owed += weight_of(hour_us) * self._share
         count, self._owed = int(self._owed), self._owed - int(self._owed)
         starts = sorted(rng.uniform(from_minute, until_minute - 0.5) for _ in range(-(-count // _BURST)))
         for start in starts:
@@ -167,6 +167,6 @@ class Traffic:
             calls = []
             for number in range(min(_BURST, count)):
                 caller = rng.choices(CALLERS, self._weights)[0]
-                calls.append(make_call(caller, at_us + number * rng.randrange(200_000, 5_000_000), rng))
+                calls.append(make_call(caller, at_us + rng.randrange(25_000_000), rng))
             count -= len(calls)
             yield sorted(calls, key=lambda call: call.at_us)
