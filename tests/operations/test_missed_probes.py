@@ -33,6 +33,7 @@ def test_forty_days_without_a_scheduler_show_as_missed_probes(tmp_path: Path, mo
     clock.fix(START)
     monkeypatch.setenv("AFFIANT_UNLOCK", f"file:{tmp_path / 'w' / 'unlock'}")
     with World(tmp_path / "w", environment={"AFFIANT_CLOCK_FILE": str(tmp_path / "clock")}) as world:
+        world.cli("key", "create", "--probes", "--models", "*", "--owner", "cat", "--tenant", "acme", "--as", "ann")
         token = open_keyring(open_home(world.home)).local_token
         asyncio.run(tick_hours(world, token, clock, 0, 48))
         after = (2 + STOPPED_DAYS) * 24

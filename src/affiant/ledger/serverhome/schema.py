@@ -136,7 +136,7 @@ CREATE FUNCTION @.prune(p_term bigint, p_to bigint) RETURNS boolean LANGUAGE plp
 BEGIN
   UPDATE @.ledger SET pruned = greatest(pruned, p_to) WHERE term = p_term AND p_to <= archived * 256;
   IF NOT FOUND THEN RETURN false; END IF;
-  DELETE FROM @.batch b WHERE b.first_index + b.count <= p_to
+  DELETE FROM @.batch b WHERE b.first_index < p_to AND b.first_index + b.count <= p_to
     AND NOT EXISTS (SELECT FROM @.producer p WHERE p.name = b.producer AND p.last_batch = b.id AND NOT p.ended);
   DELETE FROM @.ask WHERE id < (SELECT answered FROM @.ledger) - 1000;
   RETURN true;

@@ -179,7 +179,7 @@ class Term:
             index += row.count
         drafts, ends = await self._endings()
         if last_words:
-            drafts += self._ending(self.name, "stopped", self._own_seq + len(drafts) - 1)
+            drafts += self._ending(self.name, "stopped", self._own_seq + len(drafts))
             ends.append(self.name)
         own = self._own(drafts, index, fresh) if drafts or self._own_seq == 0 else None
         if not await self._store.place(self.number, self.size, rows, own, ends, self._options.ttl_s):

@@ -1,0 +1,166 @@
+"""The candidate for sequencer that runs beside each node's writer: elected by a lease in PostgreSQL, fenced by what `term` does.
+
+Leaves out: what a term does (`term`), sockets (`node`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from affiant.kit.clock import Clock
+from affiant.kit.errors import CouldNotLook, LedgerFault, LedgerUnavailable
+from affiant.ledger.checkpoints import LogKey
+from affiant.ledger.serverhome.archive import KEEP_ENTRIES, Archive
+from affiant.ledger.serverhome.objects import ObjectStore
+from affiant.ledger.serverhome.store import LedgerStore, new_incarnation
+from affiant.ledger.serverhome.term import Superseded, Term, TermOptions
+
+_log = logging.getLogger("affiant.ledger")
+
+
+@dataclass(frozen=True, slots=True)
+class SequencerOptions:
+    """Times of a sequencer, in real seconds.
+
+    Args:
+        term: limits of a term.
+        round_s: pause between two rounds while batches arrive; what arrives meanwhile forms the next round.
+        idle_s: pause while none do; a caller that waits for a place wakes the sequencer at once.
+        checkpoint_s: from an entry placed to a signed head that covers it.
+        archive_s: between two looks at what storage lacks.
+        retry_s: before trying again what could not be reached.
+        keep_entries: newest entries that stay in PostgreSQL though storage holds them.
+    """
+
+    term: TermOptions = field(default_factory=TermOptions)
+    round_s: float = 0.01
+    idle_s: float = 0.1
+    checkpoint_s: float = 0.7
+    archive_s: float = 1.0
+    retry_s: float = 0.5
+    keep_entries: int = KEEP_ENTRIES
+
+
+class Sequencer:
+    """Stands for election until `stop`, and holds a term whenever it is elected."""
+
+    def __init__(
+        self, store: LedgerStore, objects: ObjectStore, key: LogKey, node: str, clock: Clock, options: SequencerOptions | None = None
+    ) -> None:
+        self.options = options or SequencerOptions()
+        self.term: Term | None = None
+        self.fault = ""
+        self._store = store
+        self._archive = Archive(store, objects, self.options.keep_entries)
+        self._key = key
+        self._node = node
+        self._clock = clock
+        self._holder = f"{node}/{new_incarnation()}"
+        self._stopping = asyncio.Event()
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Somebody waits for a place or a head."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Place and sign what is there, resign, and return from `run`."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Stand for election, lead, again and again.
+
+        Raises:
+            LedgerFault: database or storage contradict what was signed; nobody should go on before a person has looked.
+        """
+        while not self._stopping.is_set():
+            try:
+                number = await self._store.elect(self._holder, self.options.term.ttl_s)
+                if number is None:
+                    await self._pause(self.options.term.ttl_s / 4, self._stopping)
+                    continue
+                await self._lead(number)
+            except Superseded as over:
+                _log.warning("sequencer: %s", over)
+            except LedgerUnavailable as error:
+                self.fault = str(error)
+                _log.warning("sequencer: %s", error)
+                await self._pause(self.options.retry_s, self._stopping)
+            finally:
+                self.term = None
+
+    @staticmethod
+    async def _pause(seconds: float, event: asyncio.Event) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), seconds)
+
+    async def _lead(self, number: int) -> None:
+        term = await Term.load(self._store, self._key, self._node, self._clock, self.options.term, number)
+        await term.place()
+        self.term, self.fault = term, ""
+        archiving = asyncio.create_task(self._archiving(term))
+        try:
+            await self._rounds(term, archiving)
+            await term.place(last_words=True)
+            await term.publish()
+            await self._store.resign(term.number)
+        finally:
+            archiving.cancel()
+            await asyncio.gather(archiving, return_exceptions=True)
+
+    async def _rounds(self, term: Term, archiving: asyncio.Task[None]) -> None:
+        """Place what arrives and sign on time until `stop`."""
+        signed = stepped = time.monotonic()
+        lost_looked = 0.0
+        while not self._stopping.is_set():
+            self._wake.clear()
+            if archiving.done():
+                archiving.result()
+            now = time.monotonic()
+            if now - lost_looked > 1.0:
+                await self._store.lost_nodes()
+                lost_looked = now
+            look = await self._store.look()
+            placed = 0
+            if look.batches or look.endings or now - stepped > self.options.term.ttl_s / 3:
+                placed = await term.place()
+                stepped = time.monotonic()
+            answered = await self._store.asks_placed(term.answered) if look.ask > term.answered else 0
+            if answered or (term.size > term.head.size and time.monotonic() - signed >= self.options.checkpoint_s):
+                await term.publish(keep=bool(answered), answered=answered)
+                signed = time.monotonic()
+            await self._pause(self.options.round_s if placed else self.options.idle_s, self._stopping if placed else self._wake)
+
+    async def _archiving(self, term: Term) -> None:
+        """Move what is full into storage; storage that is away delays this and nothing else."""
+        while True:
+            more = False
+            try:
+                more = await self._archive.step(term)
+                await self._archive.prune(term)
+                self.fault = ""
+            except LedgerFault:
+                raise
+            except CouldNotLook as error:
+                if str(error) != self.fault:
+                    _log.warning("archive: %s", error)
+                self.fault = str(error)
+            if not more:
+                await asyncio.sleep(self.options.archive_s)
+
+    async def listen(self, also: Callable[[str], None]) -> Any:
+        """Hear what nodes and sequencers tell; the connection is to be given to `LedgerStore.deaf`."""
+
+        def heard(word: str) -> None:
+            if word == "wake":
+                self.wake()
+            also(word)
+
+        return await self._store.listen(heard)
