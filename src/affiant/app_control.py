@@ -104,7 +104,7 @@ class Control:
         self._analytics = Analytics(home.root, self._append)
         stack.push_async_callback(self._analytics.close)
         self._catalog = await asyncio.to_thread(load)
-        self._work = Work(home, clock, self._analytics.call, self._settle, self._anchor)
+        self._work = Work(self._analytics.call, self._settle, self._anchor)
         self._snapshots = SnapshotServer(self._records, home.run / "snapshot.sock")
         await self._snapshots.start()
         stack.push_async_callback(self._snapshots.stop)

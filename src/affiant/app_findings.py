@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from affiant.app_runs import KeptRun, kept_path
+from affiant.app_kept import KeptRun, kept_path
 from affiant.catalog import Catalog
 from affiant.console import DayItems, DueItem, Item, NotShown, RowsOf, Table
 from affiant.kit.clock import Clock

@@ -169,7 +169,7 @@ def _context(home: Home, keyring: Keyring, clock: Clock, records: Records, pen: 
 
         return VERBS[verb](home, arguments, pen.append)
 
-    work = Work(home, clock, ask, settle, anchor)
+    work = Work(ask, settle, anchor)
     return api.Context(
         records=records, reader=reader, clock=clock, local_token=keyring.local_token, run_controls=work.run_controls,
         build_package=work.build_package, save_probe_key=probe_key_keeper(home, keyring),

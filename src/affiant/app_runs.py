@@ -16,10 +16,11 @@ import msgspec
 
 from affiant.affidavit import build
 from affiant.app_analytics import Append, Verb
-from affiant.assurance import ControlRun, Evidence, Period, opening_of, run_control, run_line
+from affiant.app_kept import KeptRun, kept_path
+from affiant.assurance import ControlRun, Evidence, Period, opening_of, parse_instant, run_control, run_line
 from affiant.catalog import Catalog, load
 from affiant.kit.clock import open_clock
-from affiant.kit.errors import BadInput, CouldNotLook, NotFound
+from affiant.kit.errors import CouldNotLook, NotFound
 from affiant.kit.home import Home
 from affiant.kit.keyring import open_keyring
 from affiant.ledger import LedgerReader
@@ -30,30 +31,6 @@ SELECT COUNT(*) AS opened, COALESCE(SUM(CASE WHEN o.mode <> 'enforce' THEN 1 ELS
        COALESCE(SUM(CASE WHEN o.uninspected > 0 THEN 1 ELSE 0 END), 0) AS uninspected
 FROM exchange_opened o WHERE o.at >= :from_us AND o.at < :to_us ORDER BY opened
 """
-
-
-class KeptRun(msgspec.Struct, frozen=True, array_like=True):
-    """Rows of one run, as pages show them; `limits` are figures about the same entries."""
-
-    control: str
-    freeze: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str | int, ...], ...]
-    items: tuple[tuple[int, str], ...]
-    unmatched_columns: tuple[str, ...]
-    unmatched: tuple[tuple[str | int, ...], ...]
-    limits: dict[str, int]
-
-
-def kept_path(home: Home, freeze: str) -> Path:
-    """Where the rows of a frozen population lie.
-
-    Raises:
-        BadInput: no freeze id.
-    """
-    if not freeze.replace("_", "").isalnum():
-        raise BadInput(f"{freeze!r} is no freeze id.", "It is in the `population.frozen` entry.")
-    return home.derived / "runs" / f"{freeze}.msgpack"
 
 
 def end_size(reader: LedgerReader, as_of_us: int) -> int:
@@ -71,14 +48,19 @@ def end_size(reader: LedgerReader, as_of_us: int) -> int:
 
 
 def run_controls(home: Home, arguments: dict[str, Any], append: Append) -> list[dict[str, Any]]:
-    """Run controls over a period; each run is three entries. Gives one line a control (interfaces: stable)."""
+    """Run controls; each run is three entries. Gives one line a control (interfaces: stable).
+
+    Args:
+        arguments: `controls` (ids; none: all), `period` (`A..B`; "" for the days from the current period's first up to today),
+            `as_of` (instant or ""), `principal`.
+    """
     catalog, reader = load(), LedgerReader(home)
-    period = Period(arguments["from_us"], arguments["to_us"])
+    period = Period.parse(arguments["period"]) if arguments["period"] else current_days(reader, open_clock().now_us())
     names = arguments["controls"] or list(catalog.controls)
     unknown = [name for name in names if name not in catalog.controls]
     if unknown:
         raise NotFound(f"There is no control {unknown[0]}.", f"Controls are: {', '.join(catalog.controls)}.")
-    size = end_size(reader, arguments["as_of_us"])
+    size = end_size(reader, parse_instant(arguments["as_of"]) if arguments["as_of"] else 0)
     view_from = min(opening_of(reader, period.from_us), size)
     now_us = open_clock().now_us()
     lines = []
@@ -144,11 +126,11 @@ def _control(catalog: Catalog, name: str) -> Any:
 
 def build_package(home: Home, arguments: dict[str, Any], append: Append) -> bytes:
     """Build the affidavit of a period; its making is an entry. Gives the package's bytes."""
-    reader = LedgerReader(home)
+    reader, period = LedgerReader(home), Period.parse(arguments["period"])
     with tempfile.TemporaryDirectory(prefix="affiant-package-", dir=home.derived) as folder:
         path = Path(folder) / "package.affidavit"
         built = build(
-            home, reader, open_keyring(home).log_seed, load(), arguments["from_us"], arguments["to_us"], path, arguments["principal"],
+            home, reader, open_keyring(home).log_seed, load(), period.from_us, period.to_us, path, arguments["principal"],
             open_clock().now_us(),
         )  # fmt: skip
         data = path.read_bytes()
@@ -156,13 +138,16 @@ def build_package(home: Home, arguments: dict[str, Any], append: Append) -> byte
     return data
 
 
-def first_day(home: Home, arguments: dict[str, Any], append: Append) -> int:
-    """First instant of the UTC day on which the newest period, or else the ledger, began."""
-    reader = LedgerReader(home)
+def current_days(reader: LedgerReader, now_us: int) -> Period:
+    """The days since the newest period, or else the ledger, began, up to today.
+
+    Today is left out, since what is due today may still happen; on the first day it is what there is.
+    """
     begun = reader.event(0).at_us
     for _, event in reader.of_types("period.opened"):
         begun = max(begun, int(event.body.get("from", 0)))
-    return begun - begun % DAY_US
+    first, today = begun - begun % DAY_US, now_us - now_us % DAY_US
+    return Period(first, today if first < today else now_us)
 
 
-VERBS: dict[str, Verb] = {"run": run_controls, "rebuild": rebuild_rows, "package": build_package, "first_day": first_day}
+VERBS: dict[str, Verb] = {"run": run_controls, "rebuild": rebuild_rows, "package": build_package}

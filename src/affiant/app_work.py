@@ -11,15 +11,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from affiant.api import PackageRequest, RunRequest
-from affiant.assurance import Period, parse_instant
 from affiant.catalog import Catalog
-from affiant.kit.clock import Clock
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.operations import ProbeKey, save_probe_key
 from affiant.records import LOCAL, NewKey, Records
 
-DAY_US = 86_400_000_000
 Ask = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
 
@@ -32,10 +29,7 @@ class Work:
         anchor: has the witnesses cosign what was signed; says what came of it.
     """
 
-    def __init__(
-        self, home: Home, clock: Clock, ask: Ask, settle: Callable[[], Awaitable[None]], anchor: Callable[[], Awaitable[str]]
-    ) -> None:
-        self._home, self._clock = home, clock
+    def __init__(self, ask: Ask, settle: Callable[[], Awaitable[None]], anchor: Callable[[], Awaitable[str]]) -> None:
         self._ask, self._settle, self._anchor = ask, settle, anchor
 
     async def run_controls(self, request: RunRequest) -> list[dict[str, Any]]:
@@ -44,28 +38,17 @@ class Work:
         Raises:
             AffiantError: as `app_runs.run_controls`.
         """
-        period = Period.parse(request.period)
-        return await self._run(period, list(request.controls), parse_instant(request.as_of) if request.as_of else 0, request.principal)
-
-    async def run_now(self, principal: str, controls: tuple[str, ...]) -> list[dict[str, Any]]:
-        """Run controls over the days since the current period began (since the ledger began, where none was opened) up to today.
-
-        Today is left out, since what is due today may still happen; on the first day it is what there is.
-        """
-        now = self._clock.now_us()
-        first = await self._ask("first_day", {})
-        today = now - now % DAY_US
-        period = Period(first, today if first < today else now)
-        return await self._run(period, list(controls), 0, principal)
-
-    async def _run(self, period: Period, controls: list[str], as_of_us: int, principal: str) -> list[dict[str, Any]]:
         await self._settle()
         arguments = {
-            "from_us": period.from_us, "to_us": period.to_us, "controls": controls, "as_of_us": as_of_us, "principal": principal,
+            "period": request.period, "controls": list(request.controls), "as_of": request.as_of, "principal": request.principal,
         }  # fmt: skip
         lines: list[dict[str, Any]] = await self._ask("run", arguments)
         await self._settle()
         return lines
+
+    async def run_now(self, principal: str, controls: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Run controls over the days of the current period up to today; see `app_runs.current_days`."""
+        return await self.run_controls(RunRequest(controls, "", "", principal))
 
     async def build_package(self, request: PackageRequest) -> bytes:
         """Build an affidavit, its end checkpoint cosigned if a witness can be reached.
@@ -73,11 +56,10 @@ class Work:
         Raises:
             AffiantError: as `affidavit.build`.
         """
-        period = Period.parse(request.period)
         await self._settle()
         await self._anchor()
         by = f"system:{LOCAL}" if request.by == LOCAL else f"person:{request.by}"
-        data: bytes = await self._ask("package", {"from_us": period.from_us, "to_us": period.to_us, "principal": by})
+        data: bytes = await self._ask("package", {"period": request.period, "principal": by})
         await self._settle()
         return data
 

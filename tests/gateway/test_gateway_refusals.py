@@ -247,3 +247,22 @@ def test_a_public_provider_at_a_private_address_is_not_reached() -> None:
                 assert [attempt["status"] for attempt in closed["attempts"]] == [0]
 
     asyncio.run(main())
+
+
+def test_counted_refusals_are_written_when_the_worker_ends() -> None:
+    """Nothing that was only counted is lost with the worker; the source is a keyed hash, never the address."""
+
+    async def main() -> None:
+        async with world(per_minute=2) as w:
+            for _ in range(5):
+                assert (await w.post(ask("hi"), "wrong")).status_code == 401
+            w.stop_worker.set()
+            for _ in range(100):
+                if w.events("exchange.refused_many"):
+                    break
+                await asyncio.sleep(0.05)
+            many = w.events("exchange.refused_many")[0].body
+            assert (many["count"], many["code"]) == (3, "key_unknown") and len(many["source"]) == 64
+            assert "127.0.0.1" not in str(w.events())
+
+    asyncio.run(main())

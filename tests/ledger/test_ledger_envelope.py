@@ -82,7 +82,7 @@ def test_no_envelope(data: bytes) -> None:
 def test_registry_is_consistent() -> None:
     """Names are unique and well formed; whatever ends a carried record is a type."""
     for name, kind in REGISTRY.items():
-        assert re.fullmatch(r"[a-z]+\.[a-z_]+", name) and kind.name == name
+        assert re.fullmatch(r"[a-z_]+\.[a-z_]+", name) and kind.name == name
         assert kind.meaning.endswith(".")
         assert all(re.fullmatch(r"[a-z0-9_]+\??", field) for field in kind.fields)
         assert all(end in REGISTRY for end in kind.ended_by)

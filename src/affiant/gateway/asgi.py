@@ -84,6 +84,8 @@ class GatewayApp:
             route = tables.routes.get(name)
             if route is None or not may_use(key, route):
                 raise Refusal("model_not_found", "model")
+            if route.refusal:
+                raise Refusal(route.refusal, "model")
             await caller.answer(200, msgspec.json.encode(_model(route)))
             return
         raise Refusal("surface_not_served", detail=f"Served here: {SURFACE}.")

@@ -20,7 +20,7 @@ from affiant.gateway.tables import NO_TENANT, Route, Tables
 from affiant.guards import Action, Decision
 from affiant.kit.clock import Clock
 from affiant.kit.crypto import commit, commit_digest, salt
-from affiant.kit.errors import LedgerUnavailable, NoRoom
+from affiant.kit.errors import LedgerFault, LedgerUnavailable, NoRoom
 from affiant.ledger import Draft
 from affiant.records.snapshot import KeySnap
 
@@ -131,6 +131,7 @@ class Recorder:
         self._unrecorded, self._lost = unrecorded, lost
         self._unclosed: dict[str, Draft] = {}
         self._back_since_s = 0.0
+        self._fault: LedgerFault | None = None
 
     def available(self) -> bool:
         """Whether the writer answers now."""
@@ -156,7 +157,7 @@ class Recorder:
             "commit_sent": commit(outgoing, sent), "epoch": tables.epoch, "est_tokens": est_tokens,
         }  # fmt: skip
         try:
-            await self._ledger.append([ticket.draft("exchange.opened", body)])
+            await self._append(ticket.draft("exchange.opened", body))
         except LedgerUnavailable as error:
             if route.policy is None or route.policy.on_evidence_loss != "open":
                 raise Refusal("evidence_no_room" if isinstance(error, NoRoom) else "evidence_unavailable") from error
@@ -181,7 +182,7 @@ class Recorder:
             return
         draft = self._closing(ticket, outcome, released, status, decisions, digest)
         try:
-            await self._ledger.append([draft], timeout_s=CLOSE_TIMEOUT_S)
+            await self._append(draft, CLOSE_TIMEOUT_S)
         except LedgerUnavailable as error:
             if ticket.route is not None and ticket.route.policy is not None and ticket.route.policy.on_evidence_loss == "open":
                 self._lost.add(self._clock.now_us())
@@ -224,11 +225,11 @@ class Recorder:
             body["key"] = ticket.key.id
         if ticket.decisions_in:
             body["decisions"] = decisions_body(ticket.decisions_in)
-        received = ticket.salt("commit_received")
+        received = ticket.salt("commit_received") if ticket.body else None
         if received is not None:
             body["commit_received"] = commit(received, ticket.body)
         try:
-            await self._ledger.append([ticket.draft("exchange.refused", body)])
+            await self._append(ticket.draft("exchange.refused", body))
         except LedgerUnavailable:
             self._unrecorded.add(self._clock.now_us())
             return False
@@ -246,7 +247,14 @@ class Recorder:
         Raises:
             LedgerUnavailable: not now.
         """
-        await self._ledger.append([draft])
+        await self._append(draft)
+
+    async def _append(self, draft: Draft, timeout_s: float | None = None) -> None:
+        try:
+            await self._ledger.append([draft], timeout_s=timeout_s)
+        except LedgerFault as fault:
+            self._fault = fault
+            raise LedgerUnavailable(fault.message, fault.next_step) from fault
 
     def on_late(self, draft: Draft, index: int) -> Draft | None:
         """Of `LedgerClient`: an event was written although its caller had given up. A late opening is closed at once."""
@@ -267,7 +275,13 @@ class Recorder:
             self._unclosed.pop(exchange, None)
 
     async def tick(self, now_s: float) -> None:
-        """Once the writer is back: write what was lost under fail-open, and closings that did not get through."""
+        """Once the writer is back: write what was lost under fail-open, and closings that did not get through.
+
+        Raises:
+            LedgerFault: the writer takes nothing more from this process; it must end, and another one begin.
+        """
+        if self._fault is not None:
+            raise self._fault
         if not self._ledger.available:
             self._back_since_s = 0.0
             return

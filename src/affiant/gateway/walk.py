@@ -165,7 +165,8 @@ class Walk:
         """Fields that the format does not have are forwarded and flagged."""
         if not request.unknown:
             return ()
-        return (Decision("format", "SEC-3.2", Action.FLAG, reason="unknown_fields", found=len(request.unknown)),)
+        enforced = self._ticket.route is not None and self._ticket.route.mode is Mode.ENFORCE
+        return (Decision("format", "SEC-3.2", Action.FLAG, reason="unknown_fields", enforced=enforced, found=len(request.unknown)),)
 
     # -- a whole answer
 

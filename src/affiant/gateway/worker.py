@@ -99,6 +99,17 @@ async def serve(
     server = _Server(config)
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(contact.run()), loop.create_task(_watch(parts)), loop.create_task(_stopper(server, stop, ready))]
+    failed: list[BaseException] = []
+
+    def ended(task: asyncio.Task[None]) -> None:
+        """A helper that fails takes the worker with it: a worker that no longer watches must not serve."""
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            failed.append(fault)
+            server.should_exit = True
+
+    for task in tasks:
+        task.add_done_callback(ended)
     try:
         await server.serve(sockets=[listening.dup()])
     finally:
@@ -106,10 +117,12 @@ async def serve(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         pool.close()
-        await asyncio.sleep(0)
+        await _write(parts, parts.flood.take(_naming(contact.tables, clock.now_us())))
         await ledger.close()
         unrecorded.close()
         lost.close()
+    if failed:
+        raise failed[0]
 
 
 async def _stopper(server: uvicorn.Server, stop: asyncio.Event, ready: Callable[[], None] | None) -> None:
@@ -129,10 +142,10 @@ async def _watch(parts: Parts) -> None:
     while True:
         await asyncio.sleep(_TICK_S)
         contact, now_us, now_s = parts.contact, parts.clock.now_us(), time.monotonic()
-        if contact.tables is not None and not contact.fresh():
+        if not contact.fresh() and (contact.tables is not None or parts.stale_refused):
             lost_at_us = lost_at_us or now_us
             lost_cut += parts.open.cut_all("stale")
-        elif lost_at_us:
+        elif lost_at_us and contact.fresh():
             body = {"from": lost_at_us, "to": max(now_us, lost_at_us), "refused": parts.stale_refused, "cut": lost_cut}
             pending.append(Draft("gateway.stale", body, actor="system:gateway"))
             lost_at_us = lost_cut = parts.stale_refused = 0

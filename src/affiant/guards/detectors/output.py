@@ -20,8 +20,9 @@ Span = tuple[int, int, str]
 
 _SECRETS = re.compile(
     r"(?<![A-Za-z0-9_-])(?:"
-    r"(?P<openai>sk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,200})"
+    r"(?P<affiant>sk-aff-[A-Za-z0-9_-]{20,200})"
     r"|(?P<anthropic>sk-ant-[A-Za-z0-9_-]{20,200})"
+    r"|(?P<openai>sk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,200})"
     r"|(?P<aws>(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16})(?![A-Za-z0-9])"
     r"|(?P<github>gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{60,255})"
     r"|(?P<gitlab>glpat-[A-Za-z0-9_-]{20,64})"
@@ -31,7 +32,6 @@ _SECRETS = re.compile(
     r"|(?P<npm>npm_[A-Za-z0-9]{36})(?![A-Za-z0-9])"
     r"|(?P<pypi>pypi-AgE[A-Za-z0-9_-]{50,300})"
     r"|(?P<huggingface>hf_[A-Za-z]{34})(?![A-Za-z0-9])"
-    r"|(?P<affiant>afk_[A-Za-z0-9_-]{32,64})"
     r"|(?P<sendgrid>SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64})"
     r"|(?P<jwt>eyJ[A-Za-z0-9_-]{10,400}\.eyJ[A-Za-z0-9_-]{10,400}\.[A-Za-z0-9_-]{10,200})"
     r")"
@@ -52,7 +52,6 @@ _SECRET_SIGNS = (
     "npm_",
     "pypi-",
     "hf_",
-    "afk_",
     "SG.",
     "eyJ",
 )

@@ -14,7 +14,7 @@ from affiant.kit.errors import LedgerFault
 from affiant.ledger.serverhome.batches import entries_of
 from affiant.ledger.serverhome.objects import ObjectStore
 from affiant.ledger.serverhome.store import LedgerStore
-from affiant.ledger.serverhome.term import Superseded, Term
+from affiant.ledger.serverhome.term import SupersededError, Term
 from affiant.proof.tiles import TILE_WIDTH, bundle_path, pack_bundle
 
 BUNDLES_AT_ONCE = 48
@@ -72,7 +72,7 @@ class Archive:
         Raises:
             CouldNotLook: storage or PostgreSQL cannot be used now; repeating is safe.
             LedgerFault: storage holds another history under these names.
-            Superseded: the term is over.
+            SupersededError: the term is over.
         """
         row = await self._store.ledger()
         start, due = row.archived, row.head.size // TILE_WIDTH
@@ -89,7 +89,7 @@ class Archive:
             return False
         await asyncio.gather(*(self._in_thread(self._objects.put, key, data) for key, data in puts))
         if not await self._store.archived(term.number, start, stop, list(tiles), [head.size for head in heads]):
-            raise Superseded(f"Term {term.number} is over.")
+            raise SupersededError(f"Term {term.number} is over.")
         return stop < due
 
     async def prune(self, term: Term) -> int:
@@ -115,5 +115,5 @@ class Archive:
             if data != pack_bundle(entries[at : at + TILE_WIDTH]):
                 raise LedgerFault(f"{self._objects.name(bundle_path(number))} differs from PostgreSQL.", "Keep both; nothing was removed.")
         if not await self._store.prune(term.number, stop * TILE_WIDTH):
-            raise Superseded(f"Term {term.number} is over.")
+            raise SupersededError(f"Term {term.number} is over.")
         return (stop - start) * TILE_WIDTH

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from affiant.kit.errors import AffiantError, BadInput, Conflict, LedgerFault, LedgerUnavailable, NoRoom, NotFound
+from affiant.kit.errors import AffiantError, BadInput, Conflict, LedgerFault, LedgerUnavailable, NoRoom
 from affiant.kit.home import Home
 from affiant.ledger.outbox import Outbox
 from affiant.ledger.serverhome.batches import check_producer, pack_batch
@@ -62,7 +62,7 @@ class _Append:
     @property
     def waits(self) -> bool:
         """Whether it is answered only when it has its place."""
-        return self.done is None and self.row.producer.split("/")[1] != "gateway"
+        return self.row.producer.split("/")[1] != "gateway"
 
     def answer(self, index: int) -> None:
         if self.peer is not None:
@@ -490,14 +490,3 @@ class Node:
             "home": "server", "node": self._home.node, "term": row.term, "sequencer": row.holder, "leads": int(leads),
             "archived": row.archived, "pruned": row.pruned,
         })  # fmt: skip
-
-
-def writer_lock_path(home: Home) -> Path:
-    """One writer process a home, whoever started it.
-
-    Raises:
-        NotFound: the home has no `run` directory.
-    """
-    if not home.run.is_dir():
-        raise NotFound(f"{home.run} is missing.", "Restore the home.")
-    return home.run / "writer.lock"

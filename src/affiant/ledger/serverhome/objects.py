@@ -162,6 +162,17 @@ class ObjectStore:
             )
         return False
 
+    def lock_of(self, key: str) -> tuple[str | None, datetime]:
+        """(mode, end) of an object's lock; "" if it has none, None if there is no such object."""
+        answer = self.request("HEAD", key)
+        if answer.status == 404:
+            return None, datetime.now(UTC)
+        if answer.status != 200:
+            raise self._failed("Looking at", key, answer)
+        until = answer.headers.get("x-amz-object-lock-retain-until-date", "")
+        mode = answer.headers.get("x-amz-object-lock-mode", "").upper()
+        return mode if until else "", datetime.fromisoformat(until) if until else datetime.now(UTC)
+
     # -- the bucket
 
     def ensure_bucket(self) -> None:
@@ -227,6 +238,8 @@ class ObjectStore:
         return self.request("PUT", key, {"retention": "", "versionId": version}, headers, body)
 
     def _suspend(self) -> Answer:
-        body = b'<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Suspended</Status></VersioningConfiguration>'
+        body = (
+            b'<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Suspended</Status></VersioningConfiguration>'
+        )
         headers = {"Content-MD5": base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()}
         return self.request("PUT", "", {"versioning": ""}, headers, body)

@@ -19,7 +19,7 @@ from affiant.ledger.checkpoints import LogKey
 from affiant.ledger.serverhome.archive import KEEP_ENTRIES, Archive
 from affiant.ledger.serverhome.objects import ObjectStore
 from affiant.ledger.serverhome.store import LedgerStore, new_incarnation
-from affiant.ledger.serverhome.term import Superseded, Term, TermOptions
+from affiant.ledger.serverhome.term import SupersededError, Term, TermOptions
 
 _log = logging.getLogger("affiant.ledger")
 
@@ -87,7 +87,7 @@ class Sequencer:
                     await self._pause(self.options.term.ttl_s / 4, self._stopping)
                     continue
                 await self._lead(number)
-            except Superseded as over:
+            except SupersededError as over:
                 _log.warning("sequencer: %s", over)
             except LedgerUnavailable as error:
                 self.fault = str(error)

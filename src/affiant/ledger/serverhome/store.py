@@ -401,8 +401,8 @@ class LedgerStore:
     async def look(self) -> Look:
         """What there is to do."""
         rows = await self._fetch(
-            "SELECT EXISTS (SELECT FROM @.batch WHERE first_index IS NULL), EXISTS (SELECT FROM @.producer WHERE ending <> '' AND NOT ended), "
-            "(SELECT COALESCE(max(id), 0) FROM @.ask)"
+            "SELECT EXISTS (SELECT FROM @.batch WHERE first_index IS NULL), "
+            "EXISTS (SELECT FROM @.producer WHERE ending <> '' AND NOT ended), (SELECT COALESCE(max(id), 0) FROM @.ask)"
         )
         return Look(bool(rows[0][0]), bool(rows[0][1]), int(rows[0][2]))
 

@@ -38,7 +38,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-class Superseded(Exception):
+class SupersededError(Exception):
     """Another process holds a later term: what this one believes about the ledger is no longer to be used."""
 
 
@@ -58,9 +58,7 @@ class TermOptions:
 class Term:
     """See the module text. Make it with `Term.load` after an election."""
 
-    def __init__(
-        self, store: LedgerStore, key: LogKey, node: str, clock: Clock, options: TermOptions, number: int, row: LedgerRow
-    ) -> None:
+    def __init__(self, store: LedgerStore, key: LogKey, node: str, clock: Clock, options: TermOptions, number: int, row: LedgerRow) -> None:
         self.number = number
         self.head = row.head
         self.answered = row.answered
@@ -94,11 +92,11 @@ class Term:
 
         Raises:
             LedgerFault: the database contradicts what was signed.
-            Superseded: another term began meanwhile.
+            SupersededError: another term began meanwhile.
         """
         row = await store.ledger()
         if row.term != number:
-            raise Superseded(f"Term {row.term} began.")
+            raise SupersededError(f"Term {row.term} began.")
         if row.log_vkey != str(key.vkey):
             raise LedgerFault(f"The ledger in PostgreSQL is signed by {row.log_vkey}.", "This node has another keyring; join it again.")
         term = cls(store, key, node, clock, options, number, row)
@@ -164,7 +162,7 @@ class Term:
             Number of entries that got a place.
 
         Raises:
-            Superseded: nothing was placed.
+            SupersededError: nothing was placed.
             LedgerFault: the database holds what it cannot hold.
         """
         rows = await self._store.waiting()
@@ -183,7 +181,7 @@ class Term:
             ends.append(self.name)
         own = self._own(drafts, index, fresh) if drafts or self._own_seq == 0 else None
         if not await self._store.place(self.number, self.size, rows, own, ends, self._options.ttl_s):
-            raise Superseded(f"Term {self.number} is over.")
+            raise SupersededError(f"Term {self.number} is over.")
         for name in ends:
             self.producers.end(name)
         self.size += len(fresh)
@@ -243,7 +241,7 @@ class Term:
             answered: number of the newest request that it answers.
 
         Raises:
-            Superseded: another head is in force, or the term is over; this one was not published.
+            SupersededError: another head is in force, or the term is over; this one was not published.
         """
         new = self.sign()
         kept = self._kept
@@ -252,7 +250,7 @@ class Term:
         self._partial.clear()
         self._tree.put_partial()
         if not await self._store.publish(self.number, self.head, new, keeping, answered, self._partial, self._full, state):
-            raise Superseded(f"Another head than {self.head.size} is in force.")
+            raise SupersededError(f"Another head than {self.head.size} is in force.")
         self.head, self.answered = new, max(answered, self.answered)
         self._full.clear()
         if keeping:

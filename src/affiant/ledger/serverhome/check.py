@@ -1,0 +1,244 @@
+"""Everything of a ledger on servers against everything else, as a numbered argument, with nothing of the writers' state.
+
+Reads every bundle from storage. It may run while nodes serve: it looks at what was in force when it began. Leaves out: outside
+parties (cosignatures are checked as the home kept them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from affiant.kit.errors import AffiantError, CouldNotLook, LedgerFault, NotFound
+from affiant.kit.home import Home
+from affiant.ledger.anchorstore import AnchorStore
+from affiant.ledger.checkpoints import SignedHead, open_head, parse_vkey
+from affiant.ledger.serverhome.archive import head_key
+from affiant.ledger.serverhome.config import ServerConfig
+from affiant.ledger.serverhome.reader import ServerReader
+from affiant.ledger.serverhome.store import LedgerRow
+from affiant.ledger.tree import Tree
+from affiant.ledger.verify import Report, Step
+from affiant.proof.canonical import loads
+from affiant.proof.errors import ProofError
+from affiant.proof.note import Note, VerifierKey
+from affiant.proof.tiles import TILE_WIDTH, bundle_path, pack_bundle
+
+LOCKS_LOOKED_AT = 32
+_NEXT = "Keep database and bucket as they are and compare with a copy or a package handed over earlier."
+
+
+class _Check:
+    def __init__(self, home: Home, reader: ServerReader, vkey: VerifierKey | None) -> None:
+        self.home = home
+        self.reader = reader
+        self.vkey = vkey
+        self.report = Report()
+        self.row: LedgerRow = reader.row()
+        self.head: SignedHead | None = None
+        self.heads: list[SignedHead] = []
+        self.roots: dict[int, bytes] = {}
+        self.tiles: list[tuple[str, bytes]] = []
+        self.partial: dict[str, bytes] = {}
+        self.faults: list[str] = []
+        self.objects: list[str] = []
+
+    def step(self, what: str, work: Callable[[], str]) -> None:
+        try:
+            detail, ok = work(), 1
+        except CouldNotLook as error:
+            detail, ok = str(error), -1
+        except (AffiantError, ProofError) as error:
+            detail, ok = str(error), 0
+        self.report.steps.append(Step(len(self.report.steps) + 1, what, ok, detail))
+
+    def run(self) -> Report:
+        self.step("The signed head opens with the log's key", self._head)
+        self.step("Kept heads are signed and grow, and storage holds the same", self._kept)
+        self.step("Bundles and batches hold canonical entries, and each producer's numbers have no gap", self._entries)
+        self.step("The root over the entries is the signed one", self._root)
+        self.step("Hash tiles are those of the entries", self._tiles)
+        self.step("PostgreSQL and storage hold the same entries where both have them", self._both)
+        self.step("Kept and cosigned heads lie on the same history", self._history)
+        self.step("Objects are locked in COMPLIANCE mode", self._locks)
+        return self.report
+
+    def _head(self) -> str:
+        source = "given" if self.vkey is not None else "named by entry 0"
+        self.vkey = self.vkey or self.reader.vkey
+        head = open_head(self.row.head.note, self.vkey, "The checkpoint in PostgreSQL")
+        if (head.size, head.root) != (self.row.head.size, self.row.head.root):
+            raise LedgerFault("PostgreSQL contradicts its own checkpoint.", _NEXT)
+        self.head = head
+        self.report.signed = head.size
+        self.heads.append(head)
+        return f"{head.size} entries, key {self.vkey.id.hex()} ({source})"
+
+    def _need_head(self) -> SignedHead:
+        if self.head is None:
+            raise CouldNotLook("The signed head did not open.", "See step 1.")
+        return self.head
+
+    def _kept(self) -> str:
+        newest, before, stored = self._need_head(), 0, 0
+        for each in self.reader.checkpoints():
+            if each.size > newest.size:
+                continue
+            head = open_head(each.note, self.vkey or self.reader.vkey, f"The head kept at {each.size} entries")
+            if (head.size, head.root) != (each.size, each.root) or not before < head.size:
+                raise LedgerFault(f"The head kept at {each.size} entries contradicts its note or its neighbours.", _NEXT)
+            before = head.size
+            self.heads.append(head)
+            try:
+                copy = self.reader.archived_head(head.size)
+            except NotFound:
+                continue
+            if copy != head.note:
+                raise LedgerFault(f"{head_key(head.size)} in storage is another head.", _NEXT)
+            stored += 1
+            self.objects.append(head_key(head.size))
+        return f"{len(self.heads) - 1} kept, {stored} in storage"
+
+    def _all(self) -> Iterator[bytes]:
+        """Every entry: from storage as far as that goes, then from PostgreSQL."""
+        for number in range(self.row.archived):
+            yield from self.reader.bundle_in_storage(number)
+        start, stop = self.row.archived * TILE_WIDTH, self.row.placed
+        while start < stop:
+            end = min(stop, start + 4_096)
+            yield from self.reader.entries_in_database(start, end)
+            start = end
+
+    def _entries(self) -> str:
+        wanted = {head.size for head in self.heads} | {anchor.size for anchor in AnchorStore(self.home.anchors_db).all()}
+        tree = Tree(self._made)
+        last: dict[str, int] = {}
+        opened: set[str] = set()
+        signed = self.report.signed
+        for index, entry in enumerate(self._all()):
+            try:
+                raw = loads(entry)
+                self._see(index, raw["producer"], raw["seq"], last)
+                self._pair(index, raw["type"], raw.get("ref", ""), opened)
+            except (ProofError, KeyError, TypeError, AttributeError) as error:
+                raise LedgerFault(f"Entry {index} is no canonical envelope: {error}", _NEXT) from error
+            if index < signed:
+                tree.add([entry])
+                if tree.size in wanted:
+                    self.roots[tree.size] = tree.root()
+                if tree.size == signed:
+                    tree.put_partial()
+            self.report.size = index + 1
+        if self.report.size < signed:
+            raise LedgerFault(f"There are {self.report.size} entries; {signed} are signed.", _NEXT)
+        return f"{self.report.size} entries by {len(last)} producers, {len(opened)} exchanges open"
+
+    @staticmethod
+    def _see(index: int, producer: str, seq: int, last: dict[str, int]) -> None:
+        due = last.get(producer, -1) + 1
+        if seq != due:
+            raise LedgerFault(f"Entry {index}: {producer} has number {seq}; {due} was due.", _NEXT)
+        last[producer] = seq
+
+    @staticmethod
+    def _pair(index: int, kind: str, ref: str, opened: set[str]) -> None:
+        if kind == "exchange.opened":
+            if ref in opened:
+                raise LedgerFault(f"Entry {index} opens exchange {ref} again.", _NEXT)
+            opened.add(ref)
+        elif kind in ("exchange.closed", "exchange.interrupted"):
+            if ref not in opened:
+                raise LedgerFault(f"Entry {index} ends exchange {ref}, which is not open.", _NEXT)
+            opened.discard(ref)
+
+    def _made(self, path: str, data: bytes, full: bool) -> None:
+        """Compare one file that the entries give with the one that is there."""
+        if path.startswith("tile/entries/"):
+            return
+        there = self.reader.tile_as_kept(path)
+        if there is None and not full and self.reader.row().head.size != self.report.signed:
+            return
+        if there != data:
+            self.faults.append(path)
+        elif full:
+            self.objects.append(path)
+        self.tiles.append((path, b""))
+
+    def _root(self) -> str:
+        newest = self._need_head()
+        got = self.roots.get(newest.size)
+        if got is None:
+            raise CouldNotLook("The entries could not be read up to the signed size.", "See step 3.")
+        if got != newest.root:
+            raise LedgerFault(f"The entries give {got.hex()}, the head says {newest.root.hex()}.", _NEXT)
+        return got.hex()
+
+    def _tiles(self) -> str:
+        if self.report.size < self.report.signed:
+            raise CouldNotLook("The entries could not be read.", "See step 3.")
+        if self.faults:
+            raise LedgerFault(f"{len(self.faults)} differ or are missing, first {self.faults[0]}.", _NEXT)
+        return f"{len(self.tiles)} tiles compared"
+
+    def _both(self) -> str:
+        compared = 0
+        for number in range(self.row.pruned // TILE_WIDTH, self.row.archived):
+            start = number * TILE_WIDTH
+            try:
+                here = self.reader.entries_in_database(start, start + TILE_WIDTH)
+            except LedgerFault:
+                if self.reader.row().pruned > start:
+                    continue
+                raise
+            if pack_bundle(here) != pack_bundle(self.reader.bundle_in_storage(number)):
+                raise LedgerFault(f"{bundle_path(number)} differs between PostgreSQL and storage.", _NEXT)
+            compared += 1
+        return f"{compared} bundles in both, {self.row.archived} in storage"
+
+    def _history(self) -> str:
+        newest = self._need_head()
+        for head in self.heads:
+            if self.roots.get(head.size) != head.root:
+                raise LedgerFault(f"A head signed over {head.size} entries has another root than the entries.", _NEXT)
+        cosigned = AnchorStore(self.home.anchors_db).all()
+        keys = {witness.name: parse_vkey(witness.vkey) for witness in self.home.witnesses}
+        for anchor in cosigned:
+            if anchor.size > newest.size or self.roots.get(anchor.size) != anchor.root:
+                raise LedgerFault(f"{anchor.witness} cosigned another history at {anchor.size} entries.", _NEXT)
+            key = keys.get(anchor.witness)
+            if key is not None and not Note.parse(anchor.note).verify([key]):
+                raise LedgerFault(f"The cosignature of {anchor.witness} at {anchor.size} entries is missing.", _NEXT)
+        words = "no outside anchor: a roll-back of everything could not be told" if not cosigned else f"{len(cosigned)} cosigned"
+        return f"{len(self.heads)} signed; {words}"
+
+    def _locks(self) -> str:
+        bundles = [bundle_path(number) for number in range(self.row.archived)]
+        names = self.objects + bundles
+        step = max(1, len(names) // LOCKS_LOOKED_AT)
+        looked = 0
+        for name in names[::step]:
+            mode, until = self.reader.objects.lock_of(name)
+            if mode is None:
+                continue
+            if mode != "COMPLIANCE":
+                raise LedgerFault(f"{name} is not locked in COMPLIANCE mode ({mode or 'no lock'}).", "Find out who wrote it.")
+            if until <= datetime.now(UTC):
+                raise LedgerFault(f"The lock of {name} ended at {until:%Y-%m-%d}.", "Extend the locks of what must be retained.")
+            looked += 1
+        return f"{looked} of {len(names)} looked at"
+
+
+def check_server(home: Home, config: ServerConfig | None = None, vkey: str | None = None) -> Report:
+    """Check a whole ledger on servers.
+
+    Args:
+        config: of the home, if it is not saved there yet.
+        vkey: the log's verifier key obtained elsewhere; without it the key that entry 0 names is used, which shows only that
+            the ledger agrees with itself.
+
+    Raises:
+        BadInput: `vkey` is none.
+        CouldNotLook: PostgreSQL cannot be reached at all.
+    """
+    with ServerReader(home, config) as reader:
+        return _Check(home, reader, parse_vkey(vkey) if vkey else None).run()

@@ -1,0 +1,52 @@
+"""The servers of this folder's tests: started when the first test wants them, stopped at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from server_world import EmbeddedWorld, Postgres, ServerWorld, Storage, World, missing_package
+
+_made = 0
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    if why := missing_package():
+        pytest.skip(why)
+    server = Postgres()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def storage() -> Iterator[Storage]:
+    if why := missing_package():
+        pytest.skip(why)
+    server = Storage()
+    yield server
+    server.stop()
+
+
+def unused_name() -> str:
+    """A schema and prefix that no test has used."""
+    global _made
+    _made += 1
+    return f"ledger_{_made}"
+
+
+@pytest.fixture
+def servers(tmp_path: Path, postgres: Postgres, storage: Storage) -> ServerWorld:
+    """A founded ledger on servers."""
+    return ServerWorld(tmp_path, postgres, storage, unused_name())
+
+
+@pytest.fixture(params=["embedded", pytest.param("server", marks=pytest.mark.server)])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    """A home of either kind."""
+    if request.param == "embedded":
+        return EmbeddedWorld(tmp_path)
+    found = request.getfixturevalue("servers")
+    assert isinstance(found, ServerWorld)
+    return found
