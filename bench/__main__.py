@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from bench import gateway
+from bench import gateway, ledger
 
-BENCHES = {"gateway": gateway.main}
+BENCHES = {"gateway": gateway.main, "ledger": ledger.main}
 
 
 def main() -> int:

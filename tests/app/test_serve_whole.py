@@ -37,7 +37,7 @@ def test_a_request_becomes_evidence_a_control_run_and_an_affidavit(tmp_path: Pat
         day = time.strftime("%Y-%m-%d", time.gmtime())
         ran = world.cli("control", "run", "--all", "--period", f"{day}..{day}", "--as", "ann", check=False)
         lines = [json.loads(line) for line in ran.stdout.splitlines()]
-        assert ran.returncode in (0, 1, 3), ran.stderr
+        assert ran.returncode in (0, 1, 3) and lines, ran.stderr
         assert {line["control"] for line in lines} >= {"GOV-3.1", "PR-1.1", "PI-6.1", "CO-1.1"}
         by_id = {line["control"]: line for line in lines}
         assert by_id["GOV-3.1"]["result"] == "no deviations noted"

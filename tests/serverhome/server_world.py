@@ -167,13 +167,8 @@ class Storage:
         self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self.process.kill()
+        self.process.wait()
         shutil.rmtree(self.root, ignore_errors=True)
 
 

@@ -6,26 +6,61 @@ Leaves out: where a seed comes from, which decides what the draw is worth (docs/
 from __future__ import annotations
 
 import hashlib
-import heapq
-import hmac
-from typing import List, Sequence
+from typing import Iterable, List, Sequence, Tuple
 
 from .errors import Malformed
 
 METHOD = "hmac-lowest-v1"
 
 
-def draw(seed: bytes, rows: Sequence[bytes], n: int) -> List[bytes]:
-    """The drawn rows, lowest first; all rows in that order where there are no more than `n`.
+class Drawing:
+    """A draw over rows that come in parts; holds no more than a few times `n` of them.
 
     Args:
         seed: not empty; a text seed is its UTF-8 bytes.
-        rows: 48-byte population rows.
         n: how many to draw.
 
     Raises:
         Malformed: the seed is empty or `n` is negative.
     """
-    if not seed or n < 0:
-        raise Malformed("A sample needs a seed and a number of rows that is not negative.")
-    return heapq.nsmallest(n, rows, key=lambda row: hmac.new(seed, row, hashlib.sha256).digest())
+
+    def __init__(self, seed: bytes, n: int) -> None:
+        if not seed or n < 0:
+            raise Malformed("A sample needs a seed and a number of rows that is not negative.")
+        # HMAC (RFC 2104) written out: both halves of the key are hashed once, not once a row.
+        key = (hashlib.sha256(seed).digest() if len(seed) > 64 else seed).ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+        self._n = n
+        self._lowest: List[Tuple[bytes, bytes]] = []
+        self._limit = b"\xff" * 33
+
+    def add(self, rows: Iterable[bytes]) -> None:
+        """Take the next rows (48 bytes each)."""
+        for row in rows:
+            inner, outer = self._inner.copy(), self._outer.copy()
+            inner.update(row)
+            outer.update(inner.digest())
+            order = outer.digest()
+            if order < self._limit:
+                self._lowest.append((order, row))
+        if len(self._lowest) > 4 * self._n + 1_000:
+            self._cut()
+
+    def _cut(self) -> None:
+        self._lowest.sort()
+        del self._lowest[self._n :]
+        if 0 < self._n == len(self._lowest):
+            self._limit = self._lowest[-1][0]
+
+    def drawn(self) -> List[bytes]:
+        """The drawn rows, lowest first; all rows in that order where there are no more than `n`."""
+        self._cut()
+        return [row for _, row in self._lowest]
+
+
+def draw(seed: bytes, rows: Sequence[bytes], n: int) -> List[bytes]:
+    """The drawn rows of a population in memory, lowest first; as `Drawing`."""
+    drawing = Drawing(seed, n)
+    drawing.add(rows)
+    return drawing.drawn()

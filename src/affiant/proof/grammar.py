@@ -11,13 +11,19 @@ from __future__ import annotations
 import re
 import sqlite3
 from dataclasses import dataclass
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Tuple
+from itertools import chain
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Tuple
 
-from .errors import CouldNotLook, Malformed
+from .errors import CouldNotLook, Malformed, ProofError
 
 MAX_QUERY_CHARS = 20_000
 MAX_DEPTH = 40
 MAX_ROWS = 20_000_000
+MAX_STEPS = 4_000_000_000
+TICK = 1_000_000
+ROWS_AT_ONCE = 4_096
+_CELLS = frozenset({int, str})
+_SQL_ERRORS = (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError)
 FUNCTIONS = frozenset({"count", "sum", "min", "max", "coalesce", "nullif", "abs"})
 KEYWORDS = frozenset({
     "select", "from", "where", "group", "by", "having", "order", "asc", "as", "on", "join", "left", "inner", "cross", "outer",
@@ -133,30 +139,46 @@ def _authorizer(tables: FrozenSet[str]) -> Any:
     return authorize
 
 
+Rows = List[Tuple[Any, ...]]
+
+
 def run(
     connection: sqlite3.Connection,
     query: Query,
     params: Mapping[str, int],
     tables: Iterable[str],
-    max_steps: int = 4_000_000_000,
-) -> "Tuple[List[str], List[Tuple[Any, ...]]]":
-    """Run a checked query behind both fences: column names and rows of integers and text.
+    max_steps: int = MAX_STEPS,
+) -> "Tuple[List[str], Rows]":
+    """Run a checked query behind both fences and keep its rows; see `stream`."""
+    names, parts = stream(connection, query, params, tables, max_steps)
+    rows = [row for part in parts for row in part]
+    return names, rows
+
+
+def stream(
+    connection: sqlite3.Connection,
+    query: Query,
+    params: Mapping[str, int],
+    tables: Iterable[str],
+    max_steps: int = MAX_STEPS,
+) -> "Tuple[List[str], Iterator[Rows]]":
+    """Run a checked query behind both fences: column names, and rows of integers and text in parts, as they come.
 
     Args:
-        connection: holds the tables; nothing else may use it meanwhile.
+        connection: holds the tables; until the last part was taken only inserts into `pop` may use it besides.
         query: from `check`.
         params: values for `:name`.
         tables: names that may be read.
         max_steps: SQLite virtual machine instructions before it is stopped.
 
-    Raises:
+    Raises (the iterator too):
         Malformed: a parameter is missing or no integer, SQLite refuses it, it takes too long, or it gives something else than
             integers and text.
     """
     missing = sorted(name for name in query.params if type(params.get(name)) is not int)
     if missing:
         raise Malformed(f"A query needs the parameter {missing[0]}, which has no integer value.")
-    left = [max_steps // 1_000_000 + 1]
+    left = [max_steps // TICK + 1]
 
     def tick() -> int:
         left[0] -= 1
@@ -164,26 +186,45 @@ def run(
 
     used: Dict[str, int] = {name: params[name] for name in query.params}
     connection.set_authorizer(_authorizer(frozenset(tables)))
-    connection.set_progress_handler(tick, 1_000_000)
+    connection.set_progress_handler(tick, TICK)
     try:
         cursor = connection.execute(query.text, used)
         names = [column[0] for column in cursor.description]
-        rows = cursor.fetchmany(MAX_ROWS + 1)
-    except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as error:
-        reason = "it takes too many steps" if left[0] <= 0 else str(error)
-        if "disk" in reason or "memory" in reason:
-            raise CouldNotLook(f"SQLite could not go on: {reason}.", "Make room for temporary files (TMPDIR) and try again.") from None
-        raise Malformed(f"SQLite refuses a query: {reason}.") from None
-    finally:
+    except _SQL_ERRORS as error:
         connection.set_progress_handler(None, 0)
+        raise _refusal(error, left[0]) from None
+    finally:
+        # The fence stands while the query is prepared: what it may read is decided there.
         _open_again(connection)
-    if len(rows) > MAX_ROWS:
-        raise Malformed(f"A query gives more than {MAX_ROWS} rows.")
-    for row in rows:
-        for cell in row:
-            if type(cell) is not int and type(cell) is not str:
-                raise Malformed(f"A query gives {type(cell).__name__}, not integers and text.", "Use COALESCE for what may be absent.")
-    return names, rows
+    return names, _parts(connection, cursor, left)
+
+
+def _parts(connection: sqlite3.Connection, cursor: sqlite3.Cursor, left: List[int]) -> Iterator[Rows]:
+    count = 0
+    try:
+        while True:
+            rows = cursor.fetchmany(ROWS_AT_ONCE)
+            if not rows:
+                return
+            count += len(rows)
+            if count > MAX_ROWS:
+                raise Malformed(f"A query gives more than {MAX_ROWS} rows.")
+            if not _CELLS.issuperset(map(type, chain.from_iterable(rows))):
+                other = next(type(cell).__name__ for row in rows for cell in row if type(cell) not in _CELLS)
+                raise Malformed(f"A query gives {other}, not integers and text.", "Use COALESCE for what may be absent.")
+            yield rows
+    except _SQL_ERRORS as error:
+        raise _refusal(error, left[0]) from None
+    finally:
+        cursor.close()
+        connection.set_progress_handler(None, 0)
+
+
+def _refusal(error: Exception, left: int) -> ProofError:
+    reason = "it takes too many steps" if left <= 0 else str(error)
+    if "disk" in reason or "memory" in reason:
+        return CouldNotLook(f"SQLite could not go on: {reason}.", "Make room for temporary files (TMPDIR) and try again.")
+    return Malformed(f"SQLite refuses a query: {reason}.")
 
 
 def _allow_all(*_: Any) -> int:

@@ -1,25 +1,28 @@
 """Recomputing one control from entries: definition, population, reconciliation, sample, items, result; each must be what was recorded.
 
-Works on tables filled up to the run's own end (`end_size`), so that the queries see what the run saw. Leaves out: whether the entries are
-the ledger's (`rebuild`) and the order of the steps (`verify`).
+Works on tables filled up to the run's own end (`end_size`), so that the queries see what the run saw. Rows are hashed and written as they
+come (`passes`) and are never held as a whole. Leaves out: whether the entries are the ledger's (`rebuild`) and the order of the
+steps (`verify`).
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from . import canonical, grammar
-from .draw import METHOD, draw
+from .draw import METHOD, Drawing
 from .errors import Lie, Malformed
-from .hashes import leaf_hash
-from .population import check_order, item_line, items_root, parse_row, population_root, row_bytes, unmatched_root
+from .passes import Items, Rows, Sampled, Watch, items_pass, population_pass
+from .population import parse_row, unmatched_root
 from .results import DESIGN_GAP, NOT_IMPLEMENTED, Counts, control_result
+from .tables import Digest, write_table
 from .views import SqliteEvidence
 
-Rows = List[Tuple[Any, ...]]
+LeafOf = Callable[[int], bytes]
+Open = Callable[[str], Digest]
+MAX_UNMATCHED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -86,40 +89,28 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A recomputed control."""
+    """A recomputed control. `files` gives SHA-256 and size of each file below `results/<control>/`."""
 
     definition: Definition
     result: str
     counts: Counts
     columns: List[str]
-    rows: Rows
-    row_bytes: List[bytes]
-    items: Rows
+    population_root: str
+    items_root: str
     unmatched_columns: List[str]
     unmatched: Rows
-    drawn: List[bytes]
-    runs: int = 1
-
-    @cached_property
-    def population_root(self) -> str:
-        return population_root(self.row_bytes).hex()
-
-    def leaves(self) -> List[bytes]:
-        return [parse_row(row)[1] for row in self.row_bytes]
+    unmatched_root: str
+    sample: List[Sampled]
+    files: Dict[str, Tuple[str, int]]
 
     def summary(self) -> Dict[str, Any]:
         """What `result.json` says."""
         return {
             "control": self.definition.id, "control_version": self.definition.version, "sha": self.definition.sha, "result": self.result,
-            "rows": len(self.rows), "met": self.counts.met, "deviations": self.counts.deviations,
-            "could_not_test": self.counts.could_not_test, "unmatched": len(self.unmatched), "sampled": len(self.drawn),
-            "population_root": self.population_root, "items_root": self.items_root,
-            "unmatched_root": unmatched_root(self.unmatched).hex(),
+            "rows": self.counts.rows, "met": self.counts.met, "deviations": self.counts.deviations,
+            "could_not_test": self.counts.could_not_test, "unmatched": len(self.unmatched), "sampled": len(self.sample),
+            "population_root": self.population_root, "items_root": self.items_root, "unmatched_root": self.unmatched_root,
         }  # fmt: skip
-
-    @cached_property
-    def items_root(self) -> str:
-        return items_root(item_line(*item) for item in self.items).hex()
 
 
 def same(what: str, recorded: Any, computed: Any, idx: int) -> None:
@@ -132,37 +123,148 @@ def same(what: str, recorded: Any, computed: Any, idx: int) -> None:
         raise Lie(f"{what}: entry {idx} says {str(recorded)[:70]}, recomputed is {str(computed)[:70]}.")
 
 
-def recompute(definition: Definition, recorded: Recorded, evidence: SqliteEvidence, leaf_of: Any, sequence_good: bool = True) -> Outcome:
-    """Recompute a control from tables filled up to the run's end, and compare with what the ledger records.
+class Recomputation:
+    """One control over tables that are filled up to the run's end.
 
     Args:
         definition: the control version.
         recorded: its entries.
         evidence: tables.
         leaf_of: gives the leaf hash of an entry's index.
-        sequence_good: whether no producer's sequence has a gap.
-
-    Raises:
-        Lie: something recorded is not what comes out.
-        Malformed: a query leaves the grammar.
+        open_file: makes what takes a result file's bytes.
+        watch: sees population rows with their items, in parts.
+        max_steps: for each query, see `grammar`.
     """
-    run_idx, body = recorded.run[0], recorded.body
-    if recorded.freeze is None:
-        return _without_population(definition, body, run_idx)
-    params = {**definition.params, "from_us": body["from"], "to_us": body["to"], "end_size": body["end_size"]}
-    columns, rows, rows_bytes = _population(definition, recorded, evidence, params, leaf_of)
-    unmatched_columns, unmatched = _reconcile(definition, recorded, evidence, params)
-    drawn = _sample(recorded, rows_bytes)
-    items, counts = _items(definition, evidence, params, columns, rows)
-    outcome = Outcome(
-        definition, control_result(counts, sequence_good), counts, columns, rows, rows_bytes, items, unmatched_columns, unmatched, drawn
-    )
-    for name, value in (
-        ("rows", counts.rows), ("met", counts.met), ("deviations", counts.deviations), ("could_not_test", counts.could_not_test),
-        ("unmatched", len(unmatched)), ("items_root", outcome.items_root), ("result", outcome.result),
-    ):  # fmt: skip
-        same(f"{definition.id}, {name.replace('_', ' ')}", body.get(name), value, run_idx)
-    return outcome
+
+    def __init__(
+        self, definition: Definition, recorded: Recorded, evidence: SqliteEvidence, leaf_of: LeafOf, open_file: "Optional[Open]" = None,
+        watch: "Optional[Watch]" = None, max_steps: int = grammar.MAX_STEPS,
+    ) -> None:  # fmt: skip
+        self._definition, self._recorded, self._evidence = definition, recorded, evidence
+        self._leaf_of, self._open, self._watch, self._max_steps = leaf_of, open_file or (lambda _: Digest()), watch, max_steps
+        self._files: Dict[str, Digest] = {}
+        self._params: Mapping[str, int] = {}
+
+    def run(self, sequence_good: bool = True) -> Outcome:
+        """Recompute, and compare with what the ledger records.
+
+        Args:
+            sequence_good: whether no producer's sequence has a gap.
+
+        Raises:
+            Lie: something recorded is not what comes out.
+            Malformed: a query leaves the grammar.
+        """
+        definition, (run_idx, _), body = self._definition, self._recorded.run, self._recorded.body
+        if self._recorded.freeze is None:
+            return self._finish(_without_population(definition, body, run_idx))
+        self._params = {**definition.params, "from_us": body["from"], "to_us": body["to"], "end_size": body["end_size"]}
+        columns, root, drawn = self._population()
+        unmatched_columns, unmatched, unmatched_hash = self._reconcile()
+        items = self._items(columns, [parse_row(row) for row in drawn])
+        outcome = Outcome(
+            definition, control_result(items.counts, sequence_good), items.counts, columns, root, items.root, unmatched_columns,
+            unmatched, unmatched_hash, [items.sampled[row] for row in drawn], {},
+        )  # fmt: skip
+        for name, value in (
+            ("rows", items.counts.rows), ("met", items.counts.met), ("deviations", items.counts.deviations),
+            ("could_not_test", items.counts.could_not_test), ("unmatched", len(unmatched)), ("items_root", outcome.items_root),
+            ("result", outcome.result),
+        ):  # fmt: skip
+            same(f"{definition.id}, {name.replace('_', ' ')}", body.get(name), value, run_idx)
+        return self._finish(outcome)
+
+    def _file(self, name: str) -> Digest:
+        file = self._files[name] = self._open(name)
+        return file
+
+    def _finish(self, outcome: Outcome) -> Outcome:
+        """Write the small files."""
+        if outcome.definition.reconcile and self._recorded.freeze is not None:
+            write_table(self._file("unmatched.csv"), outcome.unmatched_columns, outcome.unmatched)
+        if self._recorded.sample is not None:
+            rows = [(number + 1, *one.cells, one.item, one.why) for number, one in enumerate(outcome.sample)]
+            write_table(self._file("sample.csv"), ["draw", *outcome.columns, "item", "why"], rows)
+        self._file("result.json").write(canonical.dumps(outcome.summary()))
+        outcome.files.update({name: file.result() for name, file in self._files.items()})
+        return outcome
+
+    def _stream(self, text: str, pop: bool = False) -> Any:
+        tables = [*self._evidence.views.by_name_and_computed(), *(["pop"] if pop else [])]
+        return grammar.stream(self._evidence.connection, grammar.check(text), self._params, tables, self._max_steps)
+
+    def _population(self) -> Tuple[List[str], str, List[bytes]]:
+        definition = self._definition
+        assert self._recorded.freeze is not None
+        idx, envelope = self._recorded.freeze
+        body = envelope.get("body", {})
+        same(f"{definition.id}, query", body.get("query"), hashlib.sha256(definition.query.encode()).hexdigest(), idx)
+        for name in ("from", "to", "end_size"):
+            same(f"{definition.id}, {name}", body.get(name), self._recorded.body[name], idx)
+        same(f"{definition.id}, control", body.get("control"), definition.id, idx)
+        drawing = self._drawing()
+        self._evidence.drop_population()
+        columns, parts = self._stream(definition.query)
+        if columns[:2] != ["idx", "ord"] or len(set(columns)) != len(columns):
+            raise Malformed(f"{definition.id}: the population query does not give idx and ord first.")
+        rows, root = population_pass(columns, parts, self._evidence, self._leaf_of, drawing, self._file("population.csv"))
+        same(f"{definition.id}, rows of the population", body.get("rows"), rows, idx)
+        same(f"{definition.id}, root of the population", body.get("root"), root, idx)
+        return columns, root, self._drawn(drawing)
+
+    def _drawing(self) -> "Optional[Drawing]":
+        if self._recorded.sample is None:
+            return None
+        assert self._recorded.freeze is not None
+        idx, envelope = self._recorded.sample
+        body = envelope.get("body", {})
+        if idx <= self._recorded.freeze[0] or body.get("freeze") != self._recorded.freeze[1].get("ref"):
+            raise Lie(f"The sample of entry {idx} was not drawn from the frozen population of entry {self._recorded.freeze[0]}, after it.")
+        if body.get("method") != METHOD:
+            raise Malformed(f"The sample of entry {idx} has the method {body.get('method')!r}.", "Use a newer verifier.")
+        return Drawing(str(body.get("seed", "")).encode("utf-8"), int(body.get("n", 0)))
+
+    def _drawn(self, drawing: "Optional[Drawing]") -> List[bytes]:
+        if drawing is None or self._recorded.sample is None:
+            return []
+        idx, envelope = self._recorded.sample
+        body, drawn = envelope.get("body", {}), drawing.drawn()
+        found = [{"idx": parse_row(row)[0], "ord": parse_row(row)[2]} for row in drawn]
+        if len(found) != body.get("n") or found != body.get("rows"):
+            raise Lie(f"The sample of entry {idx} is another one than its seed draws.")
+        return drawn
+
+    def _reconcile(self) -> Tuple[List[str], Rows, str]:
+        definition = self._definition
+        assert self._recorded.freeze is not None
+        idx, envelope = self._recorded.freeze
+        columns: List[str] = []
+        rows: Rows = []
+        if definition.reconcile:
+            columns, parts = self._stream(definition.reconcile)
+            for part in parts:
+                rows += part
+                if len(rows) > MAX_UNMATCHED:
+                    raise Malformed(f"{definition.id}: the reconciliation gives more than {MAX_UNMATCHED} rows.")
+        root, body = unmatched_root(rows).hex(), envelope.get("body", {})
+        same(f"{definition.id}, unmatched rows", body.get("unmatched", 0), len(rows), idx)
+        if rows or body.get("unmatched_root"):
+            same(f"{definition.id}, root of unmatched rows", body.get("unmatched_root"), root, idx)
+        return columns, rows, root
+
+    def _items(self, columns: List[str], drawn: "List[Tuple[int, bytes, int]]") -> Items:
+        names, parts = self._stream(self._definition.procedure, pop=True)
+        if names != ["idx", "ord", "item", "why"]:
+            raise Malformed(f"{self._definition.id}: the procedure gives {', '.join(names)}, not idx, ord, item, why.")
+        try:
+            return items_pass(parts, self._evidence, drawn, self._file("items.csv"), self._watch)
+        except Malformed as error:
+            raise Malformed(f"{self._definition.id}: {error.message}", error.next_step) from None
+
+
+def recompute(definition: Definition, recorded: Recorded, evidence: SqliteEvidence, leaf_of: LeafOf, sequence_good: bool = True) -> Outcome:
+    """Recompute one control, hashing its files only; see `Recomputation`."""
+    return Recomputation(definition, recorded, evidence, leaf_of).run(sequence_good)
 
 
 def _without_population(definition: Definition, body: Mapping[str, Any], run_idx: int) -> Outcome:
@@ -172,80 +274,5 @@ def _without_population(definition: Definition, body: Mapping[str, Any], run_idx
     if body.get("result") not in (DESIGN_GAP, NOT_IMPLEMENTED):
         raise Lie(f"{definition.id}: entry {run_idx} says {body.get('result')!r} without a population.")
     same(f"{definition.id}, rows", body.get("rows", 0), 0, run_idx)
-    return Outcome(definition, str(body["result"]), Counts(0, 0, 0), ["idx", "ord"], [], [], [], [], [], [])
-
-
-def _population(
-    definition: Definition, recorded: Recorded, evidence: SqliteEvidence, params: Mapping[str, int], leaf_of: Any
-) -> Tuple[List[str], Rows, List[bytes]]:
-    assert recorded.freeze is not None
-    idx, envelope = recorded.freeze
-    body = envelope.get("body", {})
-    same(f"{definition.id}, query", body.get("query"), hashlib.sha256(definition.query.encode()).hexdigest(), idx)
-    for name in ("from", "to", "end_size"):
-        same(f"{definition.id}, {name}", body.get(name), recorded.body[name], idx)
-    same(f"{definition.id}, control", body.get("control"), definition.id, idx)
-    columns, rows = grammar.run(evidence.connection, grammar.check(definition.query), params, evidence.views.by_name_and_computed())
-    if columns[:2] != ["idx", "ord"] or len(set(columns)) != len(columns):
-        raise Malformed(f"{definition.id}: the population query does not give idx and ord first.")
-    if any(type(row[0]) is not int or type(row[1]) is not int for row in rows):
-        raise Malformed(f"{definition.id}: the population query gives text for idx or ord.")
-    check_order([(row[0], row[1]) for row in rows])
-    row_list = [row_bytes(row[0], leaf_of(row[0]), row[1]) for row in rows]
-    same(f"{definition.id}, rows of the population", body.get("rows"), len(rows), idx)
-    same(f"{definition.id}, root of the population", body.get("root"), population_root(row_list).hex(), idx)
-    return columns, rows, row_list
-
-
-def _reconcile(definition: Definition, recorded: Recorded, evidence: SqliteEvidence, params: Mapping[str, int]) -> Tuple[List[str], Rows]:
-    assert recorded.freeze is not None
-    idx, envelope = recorded.freeze
-    columns: List[str] = []
-    rows: Rows = []
-    if definition.reconcile:
-        columns, rows = grammar.run(evidence.connection, grammar.check(definition.reconcile), params, evidence.views.by_name_and_computed())
-    body = envelope.get("body", {})
-    same(f"{definition.id}, unmatched rows", body.get("unmatched", 0), len(rows), idx)
-    if rows or body.get("unmatched_root"):
-        same(f"{definition.id}, root of unmatched rows", body.get("unmatched_root"), unmatched_root(rows).hex(), idx)
-    return columns, rows
-
-
-def _sample(recorded: Recorded, rows: Sequence[bytes]) -> List[bytes]:
-    if recorded.sample is None:
-        return []
-    assert recorded.freeze is not None
-    idx, envelope = recorded.sample
-    body = envelope.get("body", {})
-    if idx <= recorded.freeze[0] or body.get("freeze") != recorded.freeze[1].get("ref"):
-        raise Lie(f"The sample of entry {idx} was not drawn from the frozen population of entry {recorded.freeze[0]}, after it.")
-    if body.get("method") != METHOD:
-        raise Malformed(f"The sample of entry {idx} has the method {body.get('method')!r}.", "Use a newer verifier.")
-    drawn = draw(str(body.get("seed", "")).encode("utf-8"), rows, int(body.get("n", 0)))
-    found = [{"idx": parse_row(row)[0], "ord": parse_row(row)[2]} for row in drawn]
-    if len(found) != body.get("n") or found != body.get("rows"):
-        raise Lie(f"The sample of entry {idx} is another one than its seed draws.")
-    return drawn
-
-
-def _items(
-    definition: Definition, evidence: SqliteEvidence, params: Mapping[str, int], columns: List[str], rows: Rows
-) -> Tuple[Rows, Counts]:
-    kinds = [(name, "TEXT" if rows and any(type(row[at]) is str for row in rows) else "BIGINT") for at, name in enumerate(columns)]
-    evidence.set_population(kinds, rows)
-    tables = [*evidence.views.by_name_and_computed(), "pop"]
-    names, items = grammar.run(evidence.connection, grammar.check(definition.procedure), params, tables)
-    if names != ["idx", "ord", "item", "why"]:
-        raise Malformed(f"{definition.id}: the procedure gives {', '.join(names)}, not idx, ord, item, why.")
-    if [(item[0], item[1]) for item in items] != [(row[0], row[1]) for row in rows]:
-        raise Malformed(f"{definition.id}: the procedure does not give one row for each population row, in order.")
-    tally = [0, 0, 0]
-    for item in items:
-        item_line(*item)
-        tally[item[2]] += 1
-    return items, Counts(*tally)
-
-
-def leaf_lookup(entries: Sequence[bytes]) -> Any:
-    """A `leaf_of` over entries in memory that begin at index 0."""
-    return lambda idx: leaf_hash(entries[idx])
+    empty = unmatched_root([]).hex()
+    return Outcome(definition, str(body["result"]), Counts(0, 0, 0), ["idx", "ord"], empty, empty, [], [], empty, [], {})

@@ -1,38 +1,15 @@
-"""The entries that record a control's run, and the files that a package holds for it.
+"""The entries that record a control's run: found, checked to be the last for the period, and put in words.
 
 Leaves out: recomputing them (`recompute`).
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
-from .canonical import dumps
 from .errors import Lie
 from .rebuild import Range
 from .recompute import Outcome, Recorded
-from .tables import csv_lines, items_csv, population_csv
-
-
-def result_files(outcome: Outcome, recorded: Recorded) -> "Dict[str, Iterator[bytes]]":
-    """Name -> lines of each file below `results/<control>/`."""
-    files: "Dict[str, Iterator[bytes]]" = {"result.json": iter([dumps(outcome.summary())])}
-    if recorded.freeze is not None:
-        files["population.csv"] = population_csv(outcome.columns, outcome.rows, outcome.leaves())
-        files["items.csv"] = items_csv(outcome.items)
-        if outcome.definition.reconcile:
-            files["unmatched.csv"] = csv_lines(outcome.unmatched_columns, outcome.unmatched)
-    if recorded.sample is not None:
-        files["sample.csv"] = sample_lines(outcome)
-    return files
-
-
-def sample_lines(outcome: Outcome) -> "Iterator[bytes]":
-    """`sample.csv`: the drawn rows in the order of the draw, with the query's columns and the item's result."""
-    by_row = {row: number for number, row in enumerate(outcome.row_bytes)}
-    numbers = [by_row[row] for row in outcome.drawn]
-    rows = ([number + 1, *outcome.rows[at], *outcome.items[at][2:]] for number, at in enumerate(numbers))
-    return csv_lines(["draw", *outcome.columns, "item", "why"], rows)
 
 
 def describe(outcome: Outcome, recorded: Recorded, runs: int) -> str:
@@ -47,7 +24,7 @@ def describe(outcome: Outcome, recorded: Recorded, runs: int) -> str:
         parts.append(f"{len(outcome.unmatched):,} unmatched")
     if recorded.sample is not None:
         body = recorded.sample[1].get("body", {})
-        parts.append(f"sample of {len(outcome.drawn):,} redrawn, seed {body.get('seed_kind')}")
+        parts.append(f"sample of {len(outcome.sample):,} redrawn, seed {body.get('seed_kind')}")
     if runs > 1:
         parts.append(f"run {runs} times for this period, this is the last")
     return "; ".join(parts)

@@ -116,6 +116,10 @@ class Shapes:
         self._met: Dict[Tuple[bytes, int], int] = {}
         self._count = 0
 
+    def types(self) -> "List[str]":
+        """The event types of which there is a shape."""
+        return sorted({shape.type for shapes in self._known.values() for shape in shapes})
+
     @staticmethod
     def key(data: bytes) -> Tuple[bytes, int]:
         """What entries of one shape have in common at a glance: their end, which names the type, and how many keys they have."""

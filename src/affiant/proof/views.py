@@ -17,7 +17,8 @@ import json
 import re
 import sqlite3
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from urllib.parse import quote
 
 from . import canonical
 from .errors import Malformed
@@ -33,7 +34,8 @@ COMPUTED: Dict[str, Tuple[Tuple[str, str], ...]] = {
 }  # fmt: skip
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _PATH = re.compile(r"ref|actor|policy|producer|seq|body(\.[a-z0-9_]+)+|each(\.[a-z0-9_]+)*")
-_ABSENT: Dict[str, Union[int, str]] = {"BIGINT": 0, "TEXT": ""}
+ABSENT: Dict[str, Union[int, str]] = {"BIGINT": 0, "TEXT": ""}
+CACHE_KIB = 131_072
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,10 @@ class Views:
         wanted = set(names)
         return Views(view for name, view in self.by_name.items() if name in wanted)
 
+    def of_type(self, kind: str) -> List[View]:
+        """The views that read entries of an event type."""
+        return [view for view, _ in self._readers.get(kind, ())]
+
     def by_name_and_computed(self) -> List[str]:
         """Names of all tables that a query may read, `pop` apart."""
         return [*self.by_name, *COMPUTED]
@@ -127,7 +133,7 @@ def _view(raw: Any) -> View:
         raise Malformed(f"The view {name!r} is not declared properly.")
     columns = []
     for column, kind, path in raw["columns"]:
-        if not _NAME.fullmatch(column) or kind not in _ABSENT or not _PATH.fullmatch(path) or (path.startswith("each") and not each):
+        if not _NAME.fullmatch(column) or kind not in ABSENT or not _PATH.fullmatch(path) or (path.startswith("each") and not each):
             raise Malformed(f"The column {column} of the view {name} is not declared properly: {kind} {path}.")
         columns.append(Column(column, kind, path))
     names = [*dict(FIXED), *(column.name for column in columns)]
@@ -137,7 +143,8 @@ def _view(raw: Any) -> View:
     return View(name, str(raw["type"]), each, bool(raw.get("carried", 0)), tuple(columns), indexes)
 
 
-def _walk(value: Any, steps: Tuple[str, ...]) -> Any:
+def walk(value: Any, steps: Tuple[str, ...]) -> Any:
+    """What lies at a path; None where it leads nowhere."""
     for step in steps:
         if type(value) is not dict:
             return None
@@ -152,7 +159,7 @@ def _reader(view: View) -> Callable[[int, Envelope], List[Row]]:
 
     def cell(column: Column, value: Any, idx: int) -> Union[int, str]:
         if value is None:
-            return _ABSENT[column.kind]
+            return ABSENT[column.kind]
         if column.kind == "TEXT" and type(value) is str:
             return str(value)
         if column.kind == "BIGINT" and type(value) is int:
@@ -160,14 +167,14 @@ def _reader(view: View) -> Callable[[int, Envelope], List[Row]]:
         raise Malformed(f"Entry {idx} has no {column.kind} at {column.path}.")
 
     def read(idx: int, envelope: Envelope) -> List[Row]:
-        elements: Any = [None] if not each else _walk(envelope, each) or []
+        elements: Any = [None] if not each else walk(envelope, each) or []
         if type(elements) is not list:
             raise Malformed(f"Entry {idx} has no list at {view.each}.")
         rows: List[Row] = []
         for number, element in enumerate(elements):
             cells: List[Union[int, str]] = [idx, number, envelope["at"], envelope.get("tenant", "")]
             for column, steps in plan:
-                value = _walk(element, steps[1:]) if steps[0] == "each" else _walk(envelope, steps)
+                value = walk(element, steps[1:]) if steps[0] == "each" else walk(envelope, steps)
                 cells.append(cell(column, value, idx))
             rows.append(tuple(cells))
         return rows
@@ -176,35 +183,34 @@ def _reader(view: View) -> Callable[[int, Envelope], List[Row]]:
 
 
 class SqliteEvidence:
-    """Views as SQLite tables in a temporary database that vanishes when closed. Entries are added in order, then `flush()`ed.
+    """Views as SQLite tables. Entries are added in order, then `flush()`ed; what is computed lies in temporary tables beside them.
 
     Args:
         views: which tables to fill.
-        path: "" for a temporary file, ":memory:" to stay in memory.
+        path: "" for a temporary file that vanishes when closed, ":memory:" to stay in memory, else a file.
+        there: the file was filled by another process and is only read.
     """
 
-    def __init__(self, views: Views, path: str = "") -> None:
+    def __init__(self, views: Views, path: str = "", there: bool = False) -> None:
         self.views = views
-        self.connection = sqlite3.connect(path, isolation_level=None)
+        self.connection = sqlite3.connect(f"file:{quote(path)}?mode=ro" if there else path, isolation_level=None, uri=there)
         self._pending: Dict[str, List[Row]] = {name: [] for name in views.by_name}
         self._count = 0
-        self.connection.execute("PRAGMA journal_mode = OFF")
-        self.connection.execute("PRAGMA synchronous = OFF")
-        self.connection.execute("PRAGMA temp_store = FILE")
-        self.connection.execute("PRAGMA cache_size = -262144")
-        tables = [(view.name, view.schema()) for view in views.by_name.values()]
-        for name, schema in [*tables, *((name, list(schema)) for name, schema in COMPUTED.items())]:
-            self._create(name, schema)
-        for view in views.by_name.values():
-            for number, index in enumerate(view.indexes):
-                parts = ", ".join(f'"{part}"' for part in index)
-                self.connection.execute(f"CREATE INDEX {view.name}_by_{number} ON {view.name} ({parts})")
+        self._indexed = there
+        # The tables can always be made again from the entries: nothing here has to outlive this process.
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE", f"cache_size = -{CACHE_KIB}", "threads = 2"):
+            self.connection.execute(f"PRAGMA {pragma}")
+        if not there:
+            for view in views.by_name.values():
+                self._create(f"main.{view.name}", view.schema())
+        for name, schema in COMPUTED.items():
+            self._create(f"temp.{name}", schema, key="")
 
-    def _create(self, name: str, schema: List[Tuple[str, str]]) -> None:
-        # INTEGER affinity would turn digits in text into numbers only for BIGINT columns, which never receive text.
+    def _create(self, name: str, schema: Sequence[Tuple[str, str]], key: str = ", PRIMARY KEY (idx, ord)) WITHOUT ROWID") -> None:
+        # INTEGER affinity turns digits in text into numbers, and does so only for BIGINT columns.
         columns = ", ".join(f'"{column}" {kind} NOT NULL' for column, kind in schema)
         self.connection.execute(f"DROP TABLE IF EXISTS {name}")
-        self.connection.execute(f"CREATE TABLE {name} ({columns})")
+        self.connection.execute(f"CREATE TABLE {name} ({columns}{key or ')'}")
 
     def add(self, idx: int, envelope: Envelope) -> None:
         """Add the rows of one entry."""
@@ -212,37 +218,72 @@ class SqliteEvidence:
             self._pending[name].append(row)
             self._count += 1
         if self._count >= 20_000:
-            self.flush()
+            self._write()
 
     def flush(self) -> None:
-        """Write what is pending."""
+        """Write what is pending, and index it for queries."""
+        self._write()
+        self._index()
+
+    def _write(self) -> None:
         self.connection.execute("BEGIN")
         for name, rows in self._pending.items():
             if rows:
-                self._insert(name, rows)
+                self.insert(name, rows)
                 rows.clear()
         self.connection.execute("COMMIT")
         self._count = 0
 
-    def replace(self, name: str, rows: Iterable[Row]) -> None:
-        """Fill one of the computed tables anew."""
-        self._create(name, list(COMPUTED[name]))
-        self.connection.execute("BEGIN")
-        self._insert(name, list(rows))
-        self.connection.execute("COMMIT")
-
-    def set_population(self, columns: List[Tuple[str, str]], rows: List[Row]) -> None:
-        """Make the table `pop` from a population's result, for the procedure to read."""
-        self._create("pop", columns)
-        self.connection.execute("BEGIN")
-        self._insert("pop", rows)
-        self.connection.execute("COMMIT")
-        self.connection.execute("CREATE INDEX pop_key ON pop (idx, ord)")
-
-    def _insert(self, name: str, rows: List[Row]) -> None:
+    def insert(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Put rows into one table."""
         if rows:
             marks = ", ".join("?" * len(rows[0]))
             self.connection.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)  # noqa: S608 - names are checked
+
+    def merge(self, path: str, start: int, end: int) -> None:
+        """Take the rows of the entries [start, end) from a file with the same tables."""
+        self.connection.execute("ATTACH ? AS part", (path,))
+        self.connection.execute("BEGIN")
+        for name in self.views.by_name:
+            query = f"INSERT INTO main.{name} SELECT * FROM part.{name} WHERE idx >= ? AND idx < ? ORDER BY idx, ord"  # noqa: S608 - checked
+            self.connection.execute(query, (start, end))
+        self.connection.execute("COMMIT")
+        self.connection.execute("DETACH part")
+
+    def _index(self) -> None:
+        """Once, behind the bulk of the rows: an index that exists while rows come costs several times as much."""
+        if not self._indexed:
+            self._indexed = True
+            for view in self.views.by_name.values():
+                for number, index in enumerate(view.indexes):
+                    if index[0] != "idx":
+                        parts = ", ".join(f'"{part}"' for part in index)
+                        self.connection.execute(f"CREATE INDEX main.{view.name}_by_{number} ON {view.name} ({parts})")
+
+    def replace(self, name: str, rows: Iterable[Row]) -> None:
+        """Fill one of the computed tables anew."""
+        self._index()
+        self._create(f"temp.{name}", COMPUTED[name], key="")
+        self.connection.execute("BEGIN")
+        self.insert(f"temp.{name}", list(rows))
+        self.connection.execute("COMMIT")
+
+    def drop_population(self) -> None:
+        """Let go of the table `pop`; it cannot be replaced while a query runs."""
+        self._index()
+        self.connection.execute("DROP TABLE IF EXISTS temp.pop")
+
+    def set_population(self, columns: Sequence[Tuple[str, str]], rows: Sequence[Row]) -> None:
+        """Make the table `pop` of a population's rows, for the procedure to read; `more_population` adds to it."""
+        self._index()
+        self._create("temp.pop", columns)
+        self.more_population(rows)
+
+    def more_population(self, rows: Sequence[Row]) -> None:
+        """Add rows to `pop`."""
+        self.connection.execute("BEGIN")
+        self.insert("temp.pop", rows)
+        self.connection.execute("COMMIT")
 
     def close(self) -> None:
         self.connection.close()

@@ -184,7 +184,9 @@ def find(folded: Folded, depth: int = 0) -> list[Hit]:
 
 
 def _scan(folded: Folded) -> list[Hit]:
-    text = _SPACE_RUN.sub(_one_space, folded.text)
+    text = folded.text
+    if "  " in text or "\n" in text or "\t" in text or "\r" in text:
+        text = _SPACE_RUN.sub(_one_space, text)
     hits: list[Hit] = []
     for rule in _RULES:
         for gate in rule.gates:

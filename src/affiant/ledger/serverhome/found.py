@@ -65,7 +65,7 @@ class _Seed:
             return text.replace("@", schema)
 
         await connection.execute(
-            sql("UPDATE @.ledger SET placed = $1, size = $1, root = $2, note = $3, at_us = $4, archived = $5, pruned = $5 * 256"),
+            sql("UPDATE @.ledger SET placed = $1, size = $1, root = $2, note = $3, at_us = $4, archived = $5::bigint, pruned = $5::bigint * 256"),
             head.size, head.root, head.note, head.at_us, bundles,
         )  # fmt: skip
         await connection.executemany(sql("INSERT INTO @.partial VALUES ($1, $2)"), self.partial)

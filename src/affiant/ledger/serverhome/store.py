@@ -30,6 +30,7 @@ ENTRIES_AT_ONCE = 8_192
 WAKE, PLACED, HEAD = "wake", "placed", "head"
 _LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.QueryCanceledError, OSError, TimeoutError)
 _NO_ROOM = (asyncpg.DiskFullError,)
+_PASSING = ("08", "25", "28", "40", "53", "55", "57", "58")  # classes of SQLSTATE that a later try may not meet
 _NEXT = "Nothing was acknowledged; the ledger goes on when PostgreSQL can be reached."
 
 
@@ -151,10 +152,11 @@ class LedgerStore:
             raise LedgerFault(
                 f"PostgreSQL has no ledger in the schema {self._s}: {error}.", "Restore it, or name the right database in server.json."
             ) from error
-        except asyncpg.RaiseError as error:
-            raise LedgerFault(f"PostgreSQL refuses: {error}.", "Stop; compare the database with the objects in storage.") from error
         except asyncpg.PostgresError as error:
-            raise LedgerUnavailable(f"PostgreSQL answered {error.sqlstate}: {error}.", _NEXT) from error
+            state = str(error.sqlstate or "")
+            if state[:2] in _PASSING or state == "42501":
+                raise LedgerUnavailable(f"PostgreSQL answered {state}: {error}.", _NEXT) from error
+            raise LedgerFault(f"PostgreSQL refuses ({state}): {error}.", "Stop; compare the database with the objects in storage.") from error
 
     async def _fetch(self, query: str, *values: Any) -> list[Any]:
         async with self._connection() as connection:

@@ -165,7 +165,7 @@ class Traffic:
         for start in starts:
             at_us = hour_us + int(start * 60_000_000)
             calls = []
-            for number in range(min(_BURST, count)):
+            for _ in range(min(_BURST, count)):
                 caller = rng.choices(CALLERS, self._weights)[0]
                 calls.append(make_call(caller, at_us + rng.randrange(25_000_000), rng))
             count -= len(calls)
