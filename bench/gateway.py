@@ -127,11 +127,11 @@ def _report(targets: list[Target]) -> str:
         rate, cpu = statistics.median(target.rates), statistics.median(target.cpu_us)
         direct, nginx, bare = base["provider directly"], base["nginx"], base["bare raw ASGI"]
         share = rate / statistics.median(direct.rates) if direct else 0
+        own = target is not direct  # the provider's own cost is no proxy's
         against = [cpu / statistics.median(other.cpu_us) if other and statistics.median(other.cpu_us) else 0 for other in (nginx, bare)]
-        lines.append(
-            f"{target.name:24}{rate:9.0f}{statistics.median(target.latencies) * 1e3:9.2f}{cpu:9.0f}{share:11.2f}"
-            f"{against[0]:11.2f}{against[1]:10.2f}{target.errors:8d}"
-        )
+        shown = f"{against[0]:11.2f}{against[1]:10.2f}" if own else f"{'–':>11}{'–':>10}"
+        latency_ms = statistics.median(target.latencies) * 1e3
+        lines.append(f"{target.name:24}{rate:9.0f}{latency_ms:9.2f}{cpu:9.0f}{share:11.2f}{shown}{target.errors:8d}")
     return "\n".join(lines)
 
 

@@ -142,3 +142,18 @@ def test_stopping_is_clean_and_in_order(world: World) -> None:
     status = json.loads(world.cli("status", "--json").stdout)
     assert status["serving"] is False
     world.start()
+
+
+def test_a_second_signal_forces_the_end(world: World) -> None:
+    """With a worker that cannot end by itself, the second Ctrl-C ends everything at once."""
+    pids = world.pids()
+    os.kill(pids["workers"][0], signal.SIGSTOP)
+    os.kill(pids["supervisor"], signal.SIGINT)
+    time.sleep(0.5)
+    begin = time.monotonic()
+    os.kill(pids["supervisor"], signal.SIGINT)
+    world.stop_serving()
+    assert time.monotonic() - begin < 5
+    assert not any(alive(pid) for pid in [pids["writer"], pids["control"], *pids["workers"]])
+    world.start()
+    assert world.cli("ledger", "verify").returncode == 0

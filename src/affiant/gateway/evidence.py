@@ -219,8 +219,8 @@ class Recorder:
             "surface": ticket.surface, "code": refusal.code, "control": refusal.known.control, "status": refusal.known.status,
             "epoch": ticket.tables.epoch if ticket.tables else 0,
         }  # fmt: skip
-        if ticket.named_route:
-            body["route"] = ticket.named_route
+        if ticket.named_route and ticket.tables is not None and ticket.named_route in ticket.tables.routes:
+            body["route"] = ticket.named_route  # any other name is the caller's own text, which has no place in a leaf
         if ticket.key:
             body["key"] = ticket.key.id
         if ticket.decisions_in:
