@@ -71,10 +71,9 @@ class Findings:
 
 
 def event(ref: str) -> Draft:
-    """An `exchange.opened` whose envelope has about 700 bytes, fields and lists as the gateway writes them."""
+    """Fields and lists of an `exchange.opened` as the gateway writes it; its envelope has about 700 bytes."""
     decisions = [
         {"guard": "sanitize", "control": "AI-IN-01", "action": "allow", "how": "rules", "enforced": 1},
-        {"guard": "secrets", "control": "AI-IN-02", "action": "allow", "how": "rules", "enforced": 1},
     ]
     links = [{"provider": "sim", "model": "scribe-1", "version": "2026-01", "cap": 2}]
     body = {
@@ -138,7 +137,9 @@ def encode_hash_tree(count: int = 30_000) -> tuple[float, float, float]:
     """µs an event: (encode, hash and tree with its tiles and bundles made, frames and their check sums)."""
     drafts = [event(f"ex_{number:06d}") for number in range(64)]
     began = time.process_time()
-    entries = [encode(drafts[number % 64], "n1/gateway/0123456789ab", number, 1_790_000_000_000_000 + number, number) for number in range(count)]
+    entries = [
+        encode(drafts[number % 64], "n1/gateway/0123456789ab", number, 1_790_000_000_000_000 + number, number) for number in range(count)
+    ]
     encoded = time.process_time()
     tree = Tree(lambda path, data, full: None)
     for start in range(0, count, 1_000):
@@ -216,7 +217,9 @@ def report(figures: dict[str, float]) -> str:
     for name, value in figures.items():
         target = TARGETS.get(name)
         met = target is not None and (value >= target if name == "events_per_s" else value <= target)
-        words = "" if target is None else f"   {'at least' if name == 'events_per_s' else 'at most'} {target:g}: {'met' if met else 'NOT met'}"
+        words = (
+            "" if target is None else f"   {'at least' if name == 'events_per_s' else 'at most'} {target:g}: {'met' if met else 'NOT met'}"
+        )
         lines.append(f"{name:22}{value:12,.2f}{words}")
     return "\n".join(lines)
 

@@ -23,7 +23,7 @@ from affiant.kit.clock import open_clock
 from affiant.kit.errors import CouldNotLook, NotFound
 from affiant.kit.home import Home
 from affiant.kit.keyring import open_keyring
-from affiant.ledger import LedgerReader
+from affiant.ledger import LedgerReader, signing_key
 
 DAY_US = 86_400_000_000
 _LIMITS = """
@@ -130,7 +130,7 @@ def build_package(home: Home, arguments: dict[str, Any], append: Append) -> byte
     with tempfile.TemporaryDirectory(prefix="affiant-package-", dir=home.derived) as folder:
         path = Path(folder) / "package.affidavit"
         built = build(
-            home, reader, open_keyring(home).log_seed, load(), period.from_us, period.to_us, path, arguments["principal"],
+            home, reader, signing_key(home, open_keyring(home)), load(), period.from_us, period.to_us, path, arguments["principal"],
             open_clock().now_us(),
         )  # fmt: skip
         data = path.read_bytes()

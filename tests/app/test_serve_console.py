@@ -41,7 +41,8 @@ def paths(world: World) -> list[str]:
     exchanges = [event.ref for _, event in reader.of_types("exchange.opened", "exchange.refused")]
     changes = [event.ref for _, event in reader.of_types("change.proposed")]
     return [
-        "/", "/exchanges", "/controls", "/controls/PI-5.1", "/controls/AUD-4.1", "/populations", "/changes", "/people", "/ledger", "/entries/0",
+        "/", "/exchanges", "/controls", "/controls/PI-5.1", "/controls/AUD-4.1", "/populations", "/changes", "/people", "/ledger",
+        "/entries/0",
         f"/populations/{freezes[0]}", f"/populations/{freezes[-1]}", f"/exchanges/{exchanges[0]}", f"/exchanges/{exchanges[-1]}",
         f"/changes/{changes[0]}",
     ]  # fmt: skip

@@ -271,7 +271,7 @@ def test_counted_refusals_are_written_when_the_worker_ends() -> None:
             for _ in range(5):
                 assert (await w.post(ask("hi"), "wrong")).status_code == 401
             w.stop_worker.set()
-            for _ in range(100):
+            for _ in range(600):
                 if w.events("exchange.refused_many"):
                     break
                 await asyncio.sleep(0.05)

@@ -17,6 +17,7 @@ from affiant.proof.note import Note
 
 MAX_ENTRIES = 5_000_000
 MAX_ANCHORS = 20_000
+MODES = ("auto", "full", "sample")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Scope:
         end: signed head that covers every run; its note holds the cosignatures that there are.
         controls: one run a control, by id.
         anchors: notes of cosigned heads within the range, by size.
+        mode: full (every entry travels) or sample.
     """
 
     start: SignedHead | None
@@ -53,14 +55,18 @@ class Scope:
     end: SignedHead
     controls: tuple[Listed, ...]
     anchors: tuple[bytes, ...]
+    mode: str = "full"
 
     @property
     def start_size(self) -> int:
         return self.start.size if self.start else 0
 
 
-def gather(home: Home, reader: LedgerReader, from_us: int, to_us: int) -> Scope:
+def gather(home: Home, reader: LedgerReader, from_us: int, to_us: int, mode: str = "auto") -> Scope:
     """Decide what a package for [from_us, to_us) holds.
+
+    Args:
+        mode: full, sample, or auto: sample where there are more entries than a full package carries.
 
     Raises:
         Conflict: an adopted control was not run for this period.
@@ -74,16 +80,17 @@ def gather(home: Home, reader: LedgerReader, from_us: int, to_us: int) -> Scope:
     end = _end(reader, anchors, last + 1)
     start = _start(reader, view_from)
     entries = end.size - (start.size if start else 0)
-    if entries > MAX_ENTRIES:
+    if mode == "full" and entries > MAX_ENTRIES:
         raise BadInput(
             f"The period has {entries:,} entries; a full package carries {MAX_ENTRIES:,}.",
-            "Choose a shorter period, or open one (its opening balances shorten the range). Packages of samples come in a later version.",
+            "Choose a shorter period, open one (its opening balances shorten the range), or build with --mode sample.",
         )
     first = start.size if start else 0
     notes = {(a.size, a.witness): a.note for a in anchors if first < a.size <= end.size}
     if len(notes) > MAX_ANCHORS:
         notes = {key: notes[key] for key in [*sorted(notes)[: MAX_ANCHORS // 2], *sorted(notes)[-MAX_ANCHORS // 2 :]]}
-    return Scope(start, view_from, end, controls, tuple(notes[key] for key in sorted(notes)))
+    chosen = mode if mode != "auto" else "sample" if entries > MAX_ENTRIES else "full"
+    return Scope(start, view_from, end, controls, tuple(notes[key] for key in sorted(notes)), chosen)
 
 
 def _runs(reader: LedgerReader, from_us: int, to_us: int) -> tuple[Listed, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -17,16 +17,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from affiant.affidavit.recalculate import Look
 from affiant.catalog import CATEGORIES, Catalog, Control
 from affiant.kit.charts import CHART_CSS, Cell, Tick, day_strip
 from affiant.proof import results
 from affiant.proof.anchors import Anchor, span
-from affiant.proof.population import parse_row
 from affiant.proof.recompute import Outcome, Recorded
 
 DAY_US = 86_400_000_000
-ROWS_SHOWN = 40
-DEVIATIONS_SHOWN = 200
+UNMATCHED_SHOWN = 200
 _SHAPES = {
     results.NO_DEVIATIONS: ("circle", "good"),
     results.DEVIATIONS: ("triangle", "deviation"),
@@ -45,6 +44,7 @@ class Facts:
     id: str
     origin: str
     demo: bool
+    mode: str
     log: str
     witnesses: tuple[str, ...]
     by: str
@@ -65,12 +65,12 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One control: its recomputed outcome, its entries, the catalog's words for it (None where the catalog has moved on)."""
+    """One control: its recomputed outcome, its entries, the catalog's words for it (None where the catalog has moved on), its rows."""
 
     outcome: Outcome
     recorded: Recorded
     control: Control | None
-    leaf_of: Callable[[int], bytes]
+    look: Look
 
     @property
     def id(self) -> str:
@@ -172,29 +172,27 @@ def item_mark(item: int) -> Markup:
 def strip(shown: Shown, from_us: int, to_us: int) -> Markup:
     """One mark a day of the period: deviations, items met, nothing."""
     days = max(1, min(800, -(-(to_us - from_us) // DAY_US)))
-    met, deviating, untested = Counter[int](), Counter[int](), Counter[int]()
-    columns = shown.outcome.columns
-    column = columns.index("at") if "at" in columns else -1
-    for row, item in zip(shown.outcome.rows, shown.outcome.items, strict=True):
-        at = row[column] if column >= 0 else from_us
-        (met, deviating, untested)[item[2]][min(days - 1, max(0, (at - from_us) // DAY_US))] += 1
+    tallies = [[0, 0, 0] for _ in range(days)]
+    for number, counts in shown.look.days.items():
+        tally = tallies[min(days - 1, max(0, number))]
+        tally[:] = [before + more for before, more in zip(tally, counts, strict=True)]
     cells = []
     for number in range(days):
-        words = f"{day(from_us + number * DAY_US)}: {met[number]:,} met"
-        words += f", {deviating[number]:,} deviations" if deviating[number] else ""
-        words += f", {untested[number]:,} could not be tested" if untested[number] else ""
-        state = "deviation" if deviating[number] else "untested" if untested[number] else "good" if met[number] else "none"
+        met, deviating, untested = tallies[number]
+        words = f"{day(from_us + number * DAY_US)}: {met:,} met"
+        words += f", {deviating:,} deviations" if deviating else ""
+        words += f", {untested:,} could not be tested" if untested else ""
+        state = "deviation" if deviating else "untested" if untested else "good" if met else "none"
         cells.append(Cell(state, words))
     ticks = (Tick(0.0, day(from_us)), Tick(1.0, day(to_us - 1)))
     return Markup(day_strip(cells, f"{shown.id} by day", ticks=ticks))  # noqa: S704 - kit.charts escapes its text
 
 
-def lines_of(shown: Shown, numbers: Sequence[int]) -> list[Line]:
-    """Population rows by their positions, as a page shows them."""
+def lines_of(shown: Shown, pairs: Sequence[tuple[Sequence[Any], Sequence[Any]]]) -> list[Line]:
+    """Population rows with their items (idx, ord, item, why), as a page shows them."""
     columns, found = shown.outcome.columns, []
     at = columns.index("at") if "at" in columns else -1
-    for number in numbers:
-        row, item = shown.outcome.rows[number], shown.outcome.items[number]
+    for row, item in pairs:
         cells = tuple(
             cell_words(cell) for position, cell in enumerate(row) if position > 1 and position != at and columns[position] != "tenant"
         )
@@ -262,20 +260,15 @@ def _criteria(shown: Sequence[Shown], catalog: Catalog) -> list[tuple[str, str, 
 
 
 def _control_values(one: Shown) -> dict[str, Any]:
-    outcome = one.outcome
-    bad = [number for number, item in enumerate(outcome.items) if item[2]]
-    position = {row: number for number, row in enumerate(outcome.row_bytes)}
-    drawn = [position[row] for row in outcome.drawn]
-    headers = [name for name in outcome.columns[2:] if name not in ("at", "tenant")]
+    outcome, look = one.outcome, one.look
+    counts = outcome.counts
     return {
-        "headers": headers,
-        "deviations": lines_of(one, bad[:DEVIATIONS_SHOWN]),
-        "more_deviations": max(0, len(bad) - DEVIATIONS_SHOWN),
-        "sampled": lines_of(one, drawn),
-        "first_rows": lines_of(one, range(min(ROWS_SHOWN, len(outcome.rows)))),
-        "more_rows": max(0, len(outcome.rows) - ROWS_SHOWN),
-        "unmatched": [[cell_words(cell) for cell in row] for row in outcome.unmatched[:DEVIATIONS_SHOWN]],
-        "more_unmatched": max(0, len(outcome.unmatched) - DEVIATIONS_SHOWN),
-        "leaves": {parse_row(row)[0]: parse_row(row)[1].hex() for row in outcome.drawn[:ROWS_SHOWN]},
+        "headers": [name for name in outcome.columns[2:] if name not in ("at", "tenant")],
+        "deviations": lines_of(one, look.noted),
+        "more_deviations": counts.deviations + counts.could_not_test - len(look.noted),
+        "sampled": lines_of(one, [(drawn.cells, (*drawn.cells[:2], drawn.item, drawn.why)) for drawn in outcome.sample]),
+        "first_rows": lines_of(one, look.first),
+        "unmatched": [[cell_words(cell) for cell in row] for row in outcome.unmatched[:UNMATCHED_SHOWN]],
+        "more_unmatched": max(0, len(outcome.unmatched) - UNMATCHED_SHOWN),
         "times_us": {"from": one.recorded.body["from"], "to": one.recorded.body["to"]},
     }

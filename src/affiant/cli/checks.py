@@ -26,7 +26,7 @@ from affiant.kit.clock import CLOCK_ENV, open_clock
 from affiant.kit.errors import AffiantError, CouldNotLook
 from affiant.kit.home import Home, open_home
 from affiant.kit.keyring import open_keyring
-from affiant.ledger import LedgerReader, log_vkey
+from affiant.ledger import LedgerReader
 from affiant.ledger.anchorstore import AnchorStore
 from affiant.ledger.wire import reachable
 from affiant.proof.note import Note
@@ -256,8 +256,8 @@ def _ledger(home: Home, serving: bool) -> Iterator[Outcome]:
     begin = time.monotonic()
     reader = LedgerReader(home)
     head = reader.checkpoint()
-    log = log_vkey(home, open_keyring(home).log_seed)
-    if reader.vkey != log or not Note.parse(head.note).verify([log]):
+    held, keys = {key.public for key in open_keyring(home).held}, reader.log_keys()
+    if keys.current.public not in held or keys.at(head.size) not in {found.key for found in Note.parse(head.note).verify(keys.keys)}:
         yield Outcome(
             "ledger", State.FAULT, "The signed head is not signed with this home's key.", "Keep the home as it is; compare with a backup."
         )

@@ -18,7 +18,7 @@ from affiant.gateway.live import Live
 from affiant.gateway.tables import CAP, Link
 from affiant.gateway.upstream import Connection, Pool
 from affiant.gateway.wire import ChatRequest
-from affiant.kit.errors import BadInput
+from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.kit.ids import new_id
 from affiant.kit.secretref import resolve
 
@@ -63,7 +63,7 @@ class Secrets:
             return kept[1]
         try:
             secret = resolve(ref)
-        except BadInput:
+        except (BadInput, CouldNotLook):
             raise LinkFault("secret", "The provider's secret cannot be had from its reference.") from None
         if not secret.isascii() or not secret.isprintable():
             raise LinkFault("secret", "The provider's secret holds characters that no header may.")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from affiant.ledger.anchors import Anchors, Outcome, witness_knows_longer, witness_size
 from affiant.ledger.anchorstore import Anchor
 from affiant.ledger.carried import period_open_drafts
-from affiant.ledger.checkpoints import SignedHead, log_vkey
+from affiant.ledger.checkpoints import LogKey, SignedHead, log_vkey
 from affiant.ledger.client import LedgerClient
 from affiant.ledger.envelope import Draft, Event, decode, encode
+from affiant.ledger.logkeys import signing_key
 from affiant.ledger.reader import LedgerReader
 from affiant.ledger.registry import REGISTRY, EventType
 from affiant.ledger.run import run_writer
@@ -33,6 +34,7 @@ __all__ = [
     "LedgerClient",
     "LedgerClientSync",
     "LedgerReader",
+    "LogKey",
     "Outcome",
     "Report",
     "SignedHead",
@@ -47,6 +49,7 @@ __all__ = [
     "period_open_drafts",
     "run_witness",
     "run_writer",
+    "signing_key",
     "verify_home",
     "witness_knows_longer",
     "witness_seed",

@@ -27,7 +27,9 @@ MAX_ANSWER_BYTES = 64 * 1024
 MAX_WHY = 300
 
 
-def http_request(method: str, url: str, body: bytes | None, timeout_s: float) -> tuple[int, bytes]:
+def http_request(
+    method: str, url: str, body: bytes | None, timeout_s: float, content_type: str = "text/plain; charset=utf-8"
+) -> tuple[int, bytes]:
     """One HTTP exchange.
 
     Raises:
@@ -42,7 +44,7 @@ def http_request(method: str, url: str, body: bytes | None, timeout_s: float) ->
     else:
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout_s)
     try:
-        connection.request(method, parts.path or "/", body, {"content-type": "text/plain; charset=utf-8"})
+        connection.request(method, parts.path or "/", body, {"content-type": content_type})
         response = connection.getresponse()
         return response.status, response.read(MAX_ANSWER_BYTES)
     except (OSError, http.client.HTTPException) as error:

@@ -8,31 +8,64 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-from affiant.kit.errors import BadInput, LedgerFault
+from affiant.kit.errors import AffiantError, BadInput, LedgerFault, LedgerUnavailable
 from affiant.kit.home import Home
+from affiant.kit.signer import LocalSigner, Signer
 from affiant.ledger.fileops import FileOps
 from affiant.proof.errors import ProofError
-from affiant.proof.note import ALG_ED25519, Checkpoint, Note, VerifierKey, sign_note_text
+from affiant.proof.logkeys import LogKeys
+from affiant.proof.note import ALG_ED25519, Checkpoint, Note, VerifierKey, sign_note_text, signature_line
 
 MINUTE_US = 60_000_000
 
 
 class LogKey:
-    """The log's signing key under its origin as key name."""
+    """The log's signing key under its origin as key name.
 
-    def __init__(self, origin: str, seed: bytes) -> None:
-        self._private = Ed25519PrivateKey.from_private_bytes(seed)
-        public = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self.vkey = VerifierKey(origin, ALG_ED25519, public)
+    Args:
+        origin: of the log.
+        key: its seed, or whoever holds it.
+        beside: keys that it replaced and that still sign beside it, each with the instant (µs) at which that ends.
+    """
 
-    def sign(self, checkpoint: Checkpoint) -> bytes:
-        """The signed note of a checkpoint."""
-        return sign_note_text(checkpoint.text(), self.vkey, self._private.sign)
+    def __init__(self, origin: str, key: bytes | Signer, beside: Sequence[tuple[LogKey, int]] = ()) -> None:
+        self._signer: Signer = LocalSigner(key) if isinstance(key, bytes) else key
+        self._beside = tuple(beside)
+        self.vkey = VerifierKey(origin, ALG_ED25519, self._signer.public)
+
+    def sign(self, checkpoint: Checkpoint, at_us: int = 0) -> bytes:
+        """The signed note of a checkpoint made at `at_us`.
+
+        Raises:
+            LedgerUnavailable: whoever holds a key cannot be reached; nothing was signed.
+        """
+        note = self.sign_text(checkpoint.text())
+        for old, until_us in self._beside:
+            if at_us < until_us:
+                note += signature_line(checkpoint.text(), old.vkey, old.raw).encode()
+        return note
+
+    def sign_text(self, text: str) -> bytes:
+        """A signed note over any text, by this key alone.
+
+        Raises:
+            LedgerUnavailable: as `sign`.
+        """
+        return sign_note_text(text, self.vkey, self.raw)
+
+    def raw(self, message: bytes) -> bytes:
+        """A bare signature.
+
+        Raises:
+            LedgerUnavailable: as `sign`.
+        """
+        try:
+            return self._signer.sign(message)
+        except AffiantError as error:
+            raise LedgerUnavailable(f"The log's key {self.vkey.id.hex()} cannot sign: {error.message}", error.next_step) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +85,8 @@ class SignedHead:
     note: bytes
 
 
-def open_head(note: bytes, vkey: VerifierKey, where: str, at_us: int = 0) -> SignedHead:
-    """Read a note and check the log's signature on it.
+def open_head(note: bytes, keys: VerifierKey | LogKeys, where: str, at_us: int = 0) -> SignedHead:
+    """Read a note and check the log's signature on it: by the key in force at its size, where one followed another.
 
     Raises:
         LedgerFault: it is no checkpoint of this log, or its signature does not hold.
@@ -61,11 +94,14 @@ def open_head(note: bytes, vkey: VerifierKey, where: str, at_us: int = 0) -> Sig
     try:
         parsed = Note.parse(note)
         checkpoint = Checkpoint.parse(parsed.text)
-        signed = parsed.verify([vkey])
+        if isinstance(keys, LogKeys):
+            keys.check(parsed)
+        elif checkpoint.origin != keys.name or not parsed.verify([keys]):
+            raise LedgerFault(f"{where} is not signed by {keys.name}.", "Restore it, or the keyring that belongs to this home.")
     except ProofError as error:
-        raise LedgerFault(f"{where} does not hold: {error.message}", "Restore it from a backup.") from error
-    if checkpoint.origin != vkey.name or not signed:
-        raise LedgerFault(f"{where} is not signed by {vkey.name}.", "Restore it, or the keyring that belongs to this home.")
+        raise LedgerFault(
+            f"{where} does not hold: {error.message}", "Restore it from a backup, or the keyring that belongs to this home."
+        ) from error
     return SignedHead(at_us, checkpoint.size, checkpoint.root, note)
 
 
@@ -108,13 +144,14 @@ class Publisher:
     """Publishes heads of one home. Never publishes over a checkpoint that it does not know.
 
     Args:
+        key: signs; replaced where the log's key is.
         current: the head on disk, as verified at start; None for a new ledger.
     """
 
     def __init__(self, home: Home, key: LogKey, ops: FileOps, current: SignedHead | None) -> None:
         self.current = current
+        self.key = key
         self._home = home
-        self._key = key
         self._ops = ops
         self._kept: SignedHead | None = None
         self._cut_unfinished_line()
@@ -143,7 +180,7 @@ class Publisher:
         if head is None or size != head.size:
             if head is not None and size < head.size:
                 raise LedgerFault(f"A head of {size} entries would roll {head.size} back.", "Stop; run `affiant ledger verify`.")
-            note = self._key.sign(Checkpoint(self._home.origin, size, root))
+            note = self.key.sign(Checkpoint(self._home.origin, size, root), at_us)
             if head is not None and read_note(self._home) != head.note:
                 raise LedgerFault("The checkpoint on disk was replaced by another process.", "Stop whatever else writes to this home.")
             head = SignedHead(at_us, size, root, note)

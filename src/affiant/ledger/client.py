@@ -28,6 +28,8 @@ RETRY_S = 0.05
 _AWAY = "The ledger writer cannot be reached."
 _AWAY_NEXT = "Nothing was acknowledged; try again when `affiant status` shows the writer."
 
+_monotonic = time.monotonic
+
 Late = Callable[[Draft, int], Draft | None]
 
 
@@ -52,12 +54,13 @@ class _Call:
 
 @dataclass(slots=True)
 class _Flight:
-    """The batch that was sent: number, frame, first number, calls in it."""
+    """The batch that was sent: number, frame, first number, calls in it, and (mark, exchange) of what opens or closes one."""
 
     number: int
     frame: bytes
     first_seq: int
     calls: list[_Call]
+    marked: list[tuple[int, str]]
 
 
 class _Link(asyncio.Protocol):
@@ -182,16 +185,9 @@ class LedgerClient:
             raise self._fatal
         if self._closed or not drafts:
             raise BadInput("The client is closed, or nothing was given.", "Give at least one event.")
-        for position, draft in enumerate(drafts):
-            mark = MARKS.get(draft.type, 0)
-            if marks is not None and marks[position] != mark:
-                raise BadInput(f"{draft.type} has the mark {mark}.", "Leave marks out.")
-            if mark == CLOSES and draft.ref in self._lost:
-                self._lost.discard(draft.ref)
-                raise LedgerUnavailable(
-                    f"The exchange {draft.ref} was interrupted: its producer had ended.", "It is listed as interrupted."
-                )
-        now = time.monotonic()
+        if marks is not None or self._lost:
+            self._check_drafts(drafts, marks)
+        now = _monotonic()
         wait_s = self._timeout_s if timeout_s is None else timeout_s
         if not self._ready and now - self._away_since > wait_s:
             raise LedgerUnavailable(_AWAY, _AWAY_NEXT)
@@ -201,6 +197,17 @@ class LedgerClient:
             self._flush_planned = True
             self._loop.call_soon(self._flush)
         return await call.future
+
+    def _check_drafts(self, drafts: Sequence[Draft], marks: Sequence[int] | None) -> None:
+        for position, draft in enumerate(drafts):
+            mark = MARKS.get(draft.type, 0)
+            if marks is not None and marks[position] != mark:
+                raise BadInput(f"{draft.type} has the mark {mark}.", "Leave marks out.")
+            if mark == CLOSES and draft.ref in self._lost:
+                self._lost.discard(draft.ref)
+                raise LedgerUnavailable(
+                    f"The exchange {draft.ref} was interrupted: its producer had ended.", "It is listed as interrupted."
+                )
 
     async def outbox(self, timeout_s: float | None = None) -> int:
         """Have all committed outbox rows moved into the ledger.
@@ -411,58 +418,54 @@ class LedgerClient:
         rows: list[tuple[int, int, str, bytes]] = []
         calls: list[_Call] = []
         size = 0
-        queue = self._queue
+        queue, mark_of = self._queue, MARKS.get
         while queue and (not calls or (len(rows) < BATCH_ROWS and size < BATCH_BYTES)):
-            call = queue[0]
+            call = queue.popleft()
             if call.future.done():
-                queue.popleft()
                 continue
-            queue.popleft()
-            begin = len(rows)
+            call.offset = begin = seq - first
             try:
                 for draft in call.drafts:
                     data = encode(draft, producer, seq, at, mono)
-                    rows.append((seq, MARKS.get(draft.type, 0), draft.ref, data))
+                    rows.append((seq, mark_of(draft.type, 0), draft.ref, data))
                     size += len(data)
                     seq += 1
             except BadInput as error:
-                seq -= len(rows) - begin
+                seq = first + begin
                 del rows[begin:]
                 call.future.set_exception(error)
                 continue
-            call.offset = begin
             calls.append(call)
         if not rows:
             return
         self._number += 1
         self._seq = seq
         frame = pack_frame(("append", self._number, rows))
-        self._flight = _Flight(self._number, frame, first, calls)
+        self._flight = _Flight(self._number, frame, first, calls, [(mark, ref) for _, mark, ref, _ in rows if mark])
         self._transport.write(frame)
 
     def _acknowledged(self, first_index: int) -> None:
         flight, self._flight = self._flight, None
         assert flight is not None
         follow: list[Draft] = []
+        for mark, ref in flight.marked:
+            if mark == OPENS:
+                self._open.add(ref)
+            else:
+                self._open.discard(ref)
         for call in flight.calls:
-            index = first_index + call.offset
-            late = call.future.done()
-            for position, draft in enumerate(call.drafts):
-                mark = MARKS.get(draft.type, 0)
-                if mark == OPENS:
-                    self._open.add(draft.ref)
-                elif mark == CLOSES:
-                    self._open.discard(draft.ref)
-                if late and self.on_late is not None:
-                    after = self.on_late(draft, index + position)
+            future = call.future
+            if not future.done():
+                future.set_result(first_index + call.offset)
+            elif self.on_late is not None:
+                for index, draft in enumerate(call.drafts, first_index + call.offset):
+                    after = self.on_late(draft, index)
                     if after is not None:
                         follow.append(after)
-            if not late:
-                call.future.set_result(index)
         if follow:
-            future: asyncio.Future[int] = self._loop.create_future()
-            future.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._queue.append(_Call(follow, future, time.monotonic() + 3600))
+            unwatched: asyncio.Future[int] = self._loop.create_future()
+            unwatched.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._queue.append(_Call(follow, unwatched, time.monotonic() + 3600))
         if self._queue and not self._flush_planned:
             self._flush_planned = True
             self._loop.call_soon(self._flush)

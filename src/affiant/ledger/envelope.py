@@ -24,9 +24,10 @@ ENVELOPE_VERSION = 1
 MAX_ENTRY_BYTES = 65_535
 MAX_INT = 2**53 - 1
 MAX_KNOWN_KEYS = 10_000
+MAX_SHAPE = 64
 _KEY = re.compile(r"[a-z0-9_]+")
 _good_keys: set[str] = set()
-_encoder = msgspec.json.Encoder(order="sorted")
+_good_shapes: set[tuple[str, ...]] = set()
 _decoder = msgspec.json.Decoder()
 
 Body = dict[str, Any]
@@ -53,6 +54,26 @@ class Draft:
     actor: str = ""
     policy: str = ""
     version: int = 1
+
+
+class _Envelope(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+    """Fields in the order of their names, which is the order of their bytes; those with a default are omitted where empty."""
+
+    actor: str = ""
+    at: int
+    body: Body = {}
+    mono: int
+    policy: str = ""
+    producer: str
+    ref: str = ""
+    seq: int
+    tenant: str = ""
+    tv: int
+    type: str
+    v: int
+
+
+_encoder = msgspec.json.Encoder(order="deterministic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +104,41 @@ def check_value(value: Any, where: str = "body") -> None:
 
 
 def _fine(value: Any) -> bool:
-    """Whether a value can be carried. On every event's path: known keys are looked up, not matched."""
+    """Whether a value can be carried. On every event's path: a dict's keys are looked up together, not matched one by one."""
     kind = type(value)
     if kind is dict:
-        for key, inner in value.items():
-            if key not in _good_keys and not _learn(key):
+        shape = tuple(value)
+        if shape not in _good_shapes and not _learn_shape(shape):
+            return False
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        return kind is str or (kind is int and -MAX_INT <= value <= MAX_INT)
+    for inner in value:
+        kind = type(inner)
+        if kind is str:
+            continue
+        if kind is int:
+            if not -MAX_INT <= inner <= MAX_INT:
                 return False
-            inner_kind = type(inner)
-            if inner_kind is str or (inner_kind is int and -MAX_INT <= inner <= MAX_INT):
-                continue
-            if inner_kind is int or not _fine(inner):
-                return False
-        return True
-    if kind is list or kind is tuple:
-        return all(map(_fine, value))
-    return kind is str or (kind is int and -MAX_INT <= value <= MAX_INT)
+        elif not _fine(inner):
+            return False
+    return True
+
+
+def _learn_shape(shape: tuple[Any, ...]) -> bool:
+    if not all(map(_learn, shape)):
+        return False
+    if len(_good_shapes) < MAX_KNOWN_KEYS and len(shape) <= MAX_SHAPE:
+        _good_shapes.add(shape)
+    return True
 
 
 def _learn(key: Any) -> bool:
-    if type(key) is not str or not _KEY.fullmatch(key):
+    if type(key) is not str:
+        return False
+    if key in _good_keys:
+        return True
+    if not _KEY.fullmatch(key):
         return False
     if len(_good_keys) < MAX_KNOWN_KEYS:
         _good_keys.add(key)
@@ -132,25 +169,16 @@ def encode(draft: Draft, producer: str, seq: int, at_us: int, mono_ns: int) -> b
         BadInput: a value that canonical JSON v1 cannot carry (a lone surrogate too), or more than 65,535 bytes.
     """
     try:
-        check_value(draft.body)
+        if not _fine(draft.body):
+            _explain(draft.body, "body")
     except RecursionError:
         raise BadInput(f"The event {draft.type} is nested too deeply.", "Flatten it.") from None
-    fields: dict[str, Any] = {
-        "v": ENVELOPE_VERSION, "type": draft.type, "tv": draft.version,
-        "producer": producer, "seq": seq, "at": at_us, "mono": mono_ns,
-    }  # fmt: skip
-    if draft.tenant:
-        fields["tenant"] = draft.tenant
-    if draft.actor:
-        fields["actor"] = draft.actor
-    if draft.policy:
-        fields["policy"] = draft.policy
-    if draft.ref:
-        fields["ref"] = draft.ref
-    if draft.body:
-        fields["body"] = draft.body
+    envelope = _Envelope(
+        actor=draft.actor, at=at_us, body=draft.body, mono=mono_ns, policy=draft.policy, producer=producer, ref=draft.ref, seq=seq,
+        tenant=draft.tenant, tv=draft.version, type=draft.type, v=ENVELOPE_VERSION,
+    )  # fmt: skip
     try:
-        data = _encoder.encode(fields)
+        data = _encoder.encode(envelope)
     except (UnicodeEncodeError, RecursionError, TypeError) as error:
         raise BadInput(f"The event {draft.type} cannot be written: {error}.", "Use text without lone surrogates.") from None
     if len(data) > MAX_ENTRY_BYTES:

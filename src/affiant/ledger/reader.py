@@ -14,6 +14,7 @@ from pathlib import Path
 
 from affiant.kit.errors import BadInput, CouldNotLook, LedgerFault, NotFound
 from affiant.kit.home import Home
+from affiant.ledger.archive import Archive
 from affiant.ledger.checkpoints import SignedHead, parse_vkey, read_kept, read_note
 from affiant.ledger.durable import read_durable
 from affiant.ledger.envelope import Event, decode
@@ -30,6 +31,7 @@ from affiant.proof.hashes import (
     peaks_of,
     tree_root,
 )
+from affiant.proof.logkeys import KEY_EVENTS, LogKeys
 from affiant.proof.note import Checkpoint, Note, VerifierKey
 from affiant.proof.tiles import TILE_WIDTH
 from affiant.proof.tlogproof import TlogProof
@@ -104,6 +106,7 @@ class LedgerReader:
         self._tail = _Tail(home.segments)
         self._bundles: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
         self._tiles: OrderedDict[tuple[int, int, int], list[bytes]] = OrderedDict()
+        self._archive = Archive(home.root / "archive")
         self._index = Index(home.derived / "index.db", home.id, self.entries)
 
     # -- heads and size
@@ -139,11 +142,26 @@ class LedgerReader:
 
     @property
     def vkey(self) -> VerifierKey:
-        """The log's verifier key, as entry 0 names it."""
+        """The verifier key that the log began with, as entry 0 names it."""
         event = self.event(0)
         if event.type != "ledger.created":
             raise LedgerFault(f"Entry 0 is {event.type}, not ledger.created.", "This is no ledger of Affiant's.")
         return parse_vkey(str(event.body.get("log_vkey", "")))
+
+    def key_statements(self, size: int | None = None) -> list[bytes]:
+        """Signed statements by which one key of the log handed over to the next or was revoked, in the first `size` entries."""
+        return [str(event.body.get("statement", "")).encode() for _, event in self.of_types(*KEY_EVENTS, stop=size)]
+
+    def log_keys(self) -> LogKeys:
+        """The log's keys one after another, from the one that entry 0 names.
+
+        Raises:
+            LedgerFault: the entries about keys contradict one another.
+        """
+        try:
+            return LogKeys(self.vkey, self.key_statements())
+        except ProofError as error:
+            raise LedgerFault(f"The entries about the log's keys do not hold: {error.message}", "Run `affiant ledger verify`.") from error
 
     # -- entries
 
@@ -152,12 +170,23 @@ class LedgerReader:
         with self._lock:
             found = self._bundles.get(key)
             if found is None:
-                found = self._bundles[key] = read_bundle(self.home.ledger, number, width)
+                archived = self._archive.entries(number) if width == TILE_WIDTH else None
+                found = self._bundles[key] = archived or self._plain_bundle(number, width)
                 if len(self._bundles) > BUNDLES_KEPT:
                     self._bundles.popitem(last=False)
             else:
                 self._bundles.move_to_end(key)
             return found
+
+    def _plain_bundle(self, number: int, width: int) -> list[bytes]:
+        """A bundle as it lies in `ledger/`; one that was archived while we looked is read there."""
+        try:
+            return read_bundle(self.home.ledger, number, width)
+        except LedgerFault:
+            archived = self._archive.entries(number)
+            if archived is None:
+                raise
+            return archived
 
     def _from_tail(self, start: int, stop: int) -> list[bytes]:
         with self._lock:

@@ -25,6 +25,7 @@ from affiant.ledger.producers import Producers
 from affiant.ledger.segment import Frame, Place, batches, read_from, recover_tail, segment_firsts, segment_name
 from affiant.ledger.tiles import TileWriter
 from affiant.ledger.tree import Tree
+from affiant.proof.logkeys import KEY_EVENTS, LogKeys
 from affiant.proof.note import VerifierKey
 
 STATE = "writer.state"
@@ -41,18 +42,22 @@ class _Row(msgspec.Struct, frozen=True):
 
 _read_row = msgspec.json.Decoder(_Row).decode
 _read_body = msgspec.json.Decoder(dict[str, Any]).decode
-_WITH_BODY = frozenset({"exchange.interrupted", "producer.ended"})
+_WITH_BODY = frozenset({"exchange.interrupted", "producer.ended", *KEY_EVENTS})
 
 
 @dataclass(slots=True)
 class Recovered:
-    """A ledger as found: number of entries, where the next frame goes, producers, tree over all entries, signed head."""
+    """A ledger as found: number of entries, where the next frame goes, producers, tree over all entries, signed head.
+
+    `key_statements` are those of the entries read, some of which the head covers.
+    """
 
     size: int
     place: Place
     producers: Producers
     tree: Tree
     head: SignedHead
+    key_statements: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class State:
 
 
 def state_key(seed: bytes) -> bytes:
-    """Key that authenticates the state file."""
+    """Key that authenticates the state file, from a secret of the keyring that stays."""
     return hashlib.sha256(b"affiant writer state v1" + seed).digest()
 
 
@@ -172,14 +177,14 @@ def _start(home: Home, key: bytes, head: SignedHead, compare: _Compare) -> tuple
     return Place(0, 0), Producers(), Tree(compare.put)
 
 
-def recover(home: Home, vkey: VerifierKey, key: bytes, ops: FileOps, tiles: TileWriter) -> Recovered:
+def recover(home: Home, keys: VerifierKey | LogKeys, key: bytes, ops: FileOps, tiles: TileWriter) -> Recovered:
     """Read a ledger back.
 
     Raises:
         LedgerFault: it is truncated, rolled back, forked, altered or unreadable; says which, and what to do.
     """
     # 1. The signed head in force, and heads signed before it.
-    head = open_head(read_note(home), vkey, str(home.ledger / "checkpoint"))
+    head = open_head(read_note(home), keys, str(home.ledger / "checkpoint"))
     kept = read_kept(home)
     if kept and kept[-1].size > head.size:
         raise LedgerFault(
@@ -189,13 +194,16 @@ def recover(home: Home, vkey: VerifierKey, key: bytes, ops: FileOps, tiles: Tile
     compare = _Compare(home)
     place, producers, tree = _start(home, key, head, compare)
     covered = tree.size == head.size
+    statements: list[str] = []
     tree.put = tiles.put if covered else compare.put
     for first, data, offset, newest in segments_from(home, place, ops):
         if offset == 0 and first != tree.size:
             raise LedgerFault(f"{segment_name(first)} follows entry {tree.size - 1}.", _RESTORE)
         good = offset
         for batch in batches(data, tree.size, offset):
-            producers.replay(batch[0].index, rows_of(batch))
+            rows = rows_of(batch)
+            producers.replay(batch[0].index, rows)
+            statements += [str(row[4].get("statement", "")) for row in rows if row[0] in KEY_EVENTS]
             entries = [frame.data for frame in batch]
             if not covered and tree.size + len(entries) >= head.size:
                 cut = head.size - tree.size
@@ -217,9 +225,9 @@ def recover(home: Home, vkey: VerifierKey, key: bytes, ops: FileOps, tiles: Tile
     # 4. Tiles are made from entries: put right those that are missing or damaged.
     if compare.damaged:
         tree = _rebuild_tiles(home, head, tiles, ops, tree.size)
-    _check_kept(home, kept, vkey)
+    _check_kept(home, kept, keys)
     tiles.sweep(head.size)
-    return Recovered(tree.size, place, producers, tree, head)
+    return Recovered(tree.size, place, producers, tree, head, statements)
 
 
 def _flush(tiles: TileWriter) -> None:
@@ -272,11 +280,11 @@ def _rebuild_tiles(home: Home, head: SignedHead, tiles: TileWriter, ops: FileOps
     return tree
 
 
-def _check_kept(home: Home, kept: list[SignedHead], vkey: VerifierKey) -> None:
+def _check_kept(home: Home, kept: list[SignedHead], keys: VerifierKey | LogKeys) -> None:
     """The newest kept head must lie on the same history; older ones are checked by `verify`."""
     if not kept:
         return
-    last = open_head(kept[-1].note, vkey, f"The newest line of {home.checkpoints_log}")
+    last = open_head(kept[-1].note, keys, f"The newest line of {home.checkpoints_log}")
     if (last.size, last.root) != (kept[-1].size, kept[-1].root):
         raise LedgerFault(f"The newest line of {home.checkpoints_log} contradicts its own note.", "Restore the file from a backup.")
     if last.size and Tree.resume(home.ledger, last.size, lambda path, data, full: None).root() != last.root:

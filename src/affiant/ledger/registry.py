@@ -55,6 +55,13 @@ _TYPES = (
         "size": "tree size", "root": "hex", "witness": "name", "time": "witness's time, s", "checkpoint_at": "µs"}),
     EventType("anchor.missed", "ledger", "A due cosignature could not be had.", {
         "size": "tree size", "witness": "name", "why": "text"}),
+    EventType("log_key.rotated", "ledger", "The log's key handed over to another. ref = id of the new key.", {
+        "old": "verifier key", "new": "verifier key", "after": "heads over more entries are signed by the new key",
+        "overlap_until": "µs until which the old key signs beside it, 0 if not at all",
+        "statement": "C2SP signed note that says so, signed by both keys", "why": "text"}, retention="lasting"),
+    EventType("log_key.revoked", "ledger", "A replaced key of the log is not to be believed any more. ref = its id.", {
+        "key": "verifier key", "by_key": "verifier key in force", "after": "heads over more entries do not count if only it signed them",
+        "statement": "C2SP signed note that says so, signed by the key in force", "why": "text"}, retention="lasting"),
     EventType("period.opened", "ledger", "A period opens; `carried` state.carried entries follow at once.", {
         "name": "period", "from": "µs", "carried": "count of entries that follow",
         "root": "hex, RFC 9162 root over the canonical JSON of each carried body, in order"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable
 
 from affiant.kit.clock import Clock
@@ -14,6 +15,8 @@ from affiant.ledger.fileops import FileOps
 from affiant.ledger.segment import SyncError
 from affiant.ledger.server import WriterServer
 from affiant.ledger.writer import Writer, WriterOptions
+
+SWITCH_S = 0.0005
 
 
 def run_writer(
@@ -40,6 +43,8 @@ def run_writer(
     except ImportError:
         loop_factory = None
     with Writer.open(home, keyring, clock, options, ops) as writer, asyncio.Runner(loop_factory=loop_factory) as runner:
+        # The signer hashes in a thread beside the loop, which must not wait long for its turn after each sync.
+        sys.setswitchinterval(SWITCH_S)
         runner.run(_serve(writer, home, ready))
 
 

@@ -25,6 +25,7 @@ SEGMENT_BYTES = 64 * 1024 * 1024
 STEP_BYTES = 8 * 1024 * 1024
 AHEAD_BYTES = 4 * 1024 * 1024
 _HOLE = bytes(512)
+_header, _crc32 = HEADER.pack, zlib.crc32
 
 
 class SyncError(Exception):
@@ -62,11 +63,11 @@ def segment_firsts(directory: Path) -> list[int]:
 def pack(batch: list[bytes]) -> bytes:
     """The frames of one batch."""
     parts: list[bytes] = []
-    final = len(batch) - 1
-    for number, data in enumerate(batch):
-        word = len(data) | (MORE if number != final else 0)
-        parts.append(HEADER.pack(word, zlib.crc32(data, word)))
-        parts.append(data)
+    for data in batch[:-1]:
+        word = len(data) | MORE
+        parts += (_header(word, _crc32(data, word)), data)
+    data = batch[-1]
+    parts += (_header(len(data), _crc32(data, len(data))), data)
     return b"".join(parts)
 
 

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from affiant.kit.errors import AffiantError, BadInput, NoRoom
+from affiant.kit.errors import AffiantError, BadInput, LedgerUnavailable, NoRoom
+from affiant.kit.keyring import open_keyring
+from affiant.ledger import logkeys
 from affiant.ledger.checkpoints import SignedHead
 from affiant.ledger.wire import Frames, Message, pack_frame, reachable
 from affiant.ledger.writer import Batch, RefusedError, Writer
@@ -104,6 +106,7 @@ class WriterServer:
         self._records = ThreadPoolExecutor(1, "ledger-outbox")
         self._stopping = False
         self._asked: list[tuple[_Peer, int]] = []
+        self._keys_asked: list[tuple[_Peer, Message]] = []
         self._outbox_asked: list[tuple[_Peer, int]] = []
         self._outbox_ready: list[_Append] = []
         self._pumping: asyncio.Task[None] | None = None
@@ -113,6 +116,7 @@ class WriterServer:
         self._last_signed = 0.0
         self._signing: asyncio.Task[None] | None = None
         self._unsigned_bytes = 0
+        self._room: bool | None = None
         self._groups = 0
         self._sync_s = 0.0
 
@@ -223,30 +227,32 @@ class WriterServer:
 
     async def _group(self) -> None:
         requests, self.requests = self.requests, []
+        self._room = None
         if self._signing is not None and self._signing.done():
             self._signing.result()
             self._signing = None
         taken: set[str] = set()
         appends: list[_Append] = []
-        room = self.writer.has_room() if requests else True
         for peer, message in requests:
             try:
-                self._take(peer, message, appends, taken, room)
+                self._take(peer, message, appends, taken)
             except (IndexError, TypeError, ValueError) as error:
                 peer.send("error", 0, "bad_entry", f"The message {message[0]!r} is not well formed: {error}")
         appends += self._outbox_ready
         self._outbox_ready = []
         await self._commit(appends, self._due_endings())
+        if self._keys_asked:
+            await self._change_keys()
         self._start_pump()
         if self._asked or self._sign_due(time.monotonic()):
             await self._start_signing()
         if self.requests:
             self.wake.set()
 
-    def _take(self, peer: _Peer, message: Message, appends: list[_Append], taken: set[str], room: bool) -> None:
+    def _take(self, peer: _Peer, message: Message, appends: list[_Append], taken: set[str]) -> None:
         verb = message[0]
         if verb == "append":
-            self._take_append(peer, message, appends, taken, room)
+            self._take_append(peer, message, appends, taken)
         elif verb == "hello":
             if str(message[1]) in taken:
                 self.requests.append((peer, message))
@@ -262,12 +268,14 @@ class WriterServer:
             self._outbox_asked.append((peer, int(message[1])))
         elif verb == "checkpoint":
             self._asked.append((peer, int(message[1])))
+        elif verb == "key":
+            self._keys_asked.append((peer, message))
         elif verb == "status":
             peer.send("status", int(message[1]), self._status())
         else:
             peer.send("error", 0, "bad_entry", f"There is no verb {verb!r}.")
 
-    def _take_append(self, peer: _Peer, message: Message, appends: list[_Append], taken: set[str], room: bool) -> None:
+    def _take_append(self, peer: _Peer, message: Message, appends: list[_Append], taken: set[str]) -> None:
         number = int(message[1])
         if not peer.producer:
             peer.send("error", number, "bad_seq", "Say hello first.")
@@ -280,13 +288,19 @@ class WriterServer:
             if batch.first_index >= 0:
                 peer.send("ok", number, batch.first_index)
                 return
-            if batch.opens and not room:
+            if batch.opens and not self._has_room():
                 raise RefusedError("no_room", f"Free space is below the reserve of {self.writer.options.reserve_bytes} bytes.")
         except RefusedError as error:
             peer.send("error", number, error.code, error.text)
             return
         taken.add(peer.producer)
         appends.append(_Append(batch, peer, number))
+
+    def _has_room(self) -> bool:
+        """Whether exchanges may be opened: one look for each group that opens some."""
+        if self._room is None:
+            self._room = self.writer.has_room()
+        return self._room
 
     def _due_endings(self) -> list[Any]:
         now = time.monotonic()
@@ -420,16 +434,30 @@ class WriterServer:
         work = self.writer.cut()
         try:
             head: SignedHead = await asyncio.get_running_loop().run_in_executor(self._signer, self.writer.publish, work, keep)
-        except NoRoom as error:
+        except LedgerUnavailable as error:
             self._sign_fault = str(error)
             for peer, number in asked:
-                peer.send("error", number, "no_room", str(error))
+                peer.send("error", number, "no_room" if isinstance(error, NoRoom) else "io", str(error))
             return
         self._sign_fault = ""
         for peer, number in asked:
             peer.send("checkpoint", number, head.note)
         if self._asked or self.requests:
             self.wake.set()
+
+    async def _change_keys(self) -> None:
+        """Rotate or revoke between two groups, while nothing else is written or signed."""
+        if self._signing is not None:
+            await self._signing
+            self._signing = None
+        asked, self._keys_asked = self._keys_asked, []
+        for peer, message in asked:
+            try:
+                made = logkeys.change(self.writer, open_keyring(self.writer.home), message[2])
+            except AffiantError as error:
+                peer.send("error", int(message[1]), error.code, str(error))
+            else:
+                peer.send("key", int(message[1]), {"index": made.index, "vkey": str(made.vkey)})
 
     def _status(self) -> dict[str, Any]:
         writer = self.writer

@@ -5,17 +5,19 @@ Leaves out: signing (`checkpoints`), file handling (`tiles`).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from affiant.kit.errors import LedgerFault
 from affiant.ledger.tiles import read_bundle, read_tile
-from affiant.proof.hashes import EMPTY_ROOT, CompactRange, leaf_hash, node_hash
+from affiant.proof.hashes import EMPTY_ROOT, CompactRange, leaf_hash, node_hash, root_of
 from affiant.proof.tiles import TILE_WIDTH, bundle_path, pack_bundle, tile_path
 
 Put = Callable[[str, bytes, bool], None]
 ReadTile = Callable[[int, int, int], list[bytes]]
 ReadBundle = Callable[[int, int], list[bytes]]
+_sha256 = hashlib.sha256
 
 
 class Tree:
@@ -29,7 +31,6 @@ class Tree:
         self.size = 0
         self.put = put
         self._levels: list[list[bytes]] = [[]]
-        self._ranges: list[CompactRange] = [CompactRange()]
         self._bundle: list[bytes] = []
 
     @classmethod
@@ -58,9 +59,7 @@ class Tree:
             hashes = tile(level, rest // TILE_WIDTH, width) if width else []
             if level:
                 tree._levels.append([])
-                tree._ranges.append(CompactRange())
             tree._levels[level] = hashes
-            tree._ranges[level].extend(hashes)
             level, rest = level + 1, rest // TILE_WIDTH
         width = size % TILE_WIDTH
         if width:
@@ -70,17 +69,16 @@ class Tree:
         return tree
 
     def add(self, entries: Sequence[bytes]) -> None:
-        """Append entries; files of tiles and bundles that they fill are put."""
-        bundle, leaves, edge = self._bundle, self._levels[0], self._ranges[0]
-        for entry in entries:
-            leaf = leaf_hash(entry)
-            bundle.append(entry)
-            leaves.append(leaf)
-            edge.append(leaf)
-            self.size += 1
-            if len(leaves) == TILE_WIDTH:
+        """Append entries; files of tiles and bundles that they fill are put. Inner nodes are hashed a tile at a time."""
+        position, end = 0, len(entries)
+        while position < end:
+            piece = entries[position : position + TILE_WIDTH - len(self._bundle)]
+            self._bundle += piece
+            self._levels[0] += [_sha256(b"\0" + entry).digest() for entry in piece]
+            position += len(piece)
+            self.size += len(piece)
+            if len(self._bundle) == TILE_WIDTH:
                 self._full()
-                bundle, leaves, edge = self._bundle, self._levels[0], self._ranges[0]
 
     def _full(self) -> None:
         number = self.size // TILE_WIDTH - 1
@@ -88,15 +86,13 @@ class Tree:
         self._bundle = []
         level = 0
         while len(self._levels[level]) == TILE_WIDTH:
-            self.put(tile_path(level, number), b"".join(self._levels[level]), True)
-            top = self._ranges[level].root()
-            self._levels[level], self._ranges[level] = [], CompactRange()
+            hashes = self._levels[level]
+            self.put(tile_path(level, number), b"".join(hashes), True)
+            self._levels[level] = []
             level += 1
             if level == len(self._levels):
                 self._levels.append([])
-                self._ranges.append(CompactRange())
-            self._levels[level].append(top)
-            self._ranges[level].append(top)
+            self._levels[level].append(root_of(hashes))
             number //= TILE_WIDTH
 
     def put_partial(self) -> None:
@@ -113,9 +109,12 @@ class Tree:
     def root(self) -> bytes:
         """Root hash over everything added."""
         result: bytes | None = None
-        for edge in self._ranges:
-            for peak in reversed(edge.peaks):
-                result = peak if result is None else node_hash(peak, result)
+        for hashes in self._levels:
+            if hashes:
+                edge = CompactRange()
+                edge.extend(hashes)
+                for peak in reversed(edge.peaks):
+                    result = peak if result is None else node_hash(peak, result)
         return EMPTY_ROOT if result is None else result
 
     @property

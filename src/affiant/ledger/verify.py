@@ -24,6 +24,7 @@ from affiant.ledger.segment import Frame, batches, read_from, segment_firsts, se
 from affiant.ledger.tree import Tree
 from affiant.proof.canonical import loads
 from affiant.proof.errors import ProofError
+from affiant.proof.logkeys import KEY_EVENTS, LogKeys, parse_statement
 from affiant.proof.note import Note, VerifierKey
 
 _decode = msgspec.json.Decoder().decode
@@ -143,6 +144,8 @@ class _Verification:
         self.head: SignedHead | None = None
         self.heads: list[SignedHead] = []
         self.compare: _Compare | None = None
+        self.keys: LogKeys | None = None
+        self.key_entries: list[tuple[int, bytes]] = []
 
     def step(self, what: str, work: Callable[[], str]) -> None:
         number = len(self.report.steps) + 1
@@ -164,26 +167,28 @@ class _Verification:
         self.step("Hash tiles are those of the entries", lambda: self._files("tiles"))
         self.step("Bundles hold the same bytes as the segments", lambda: self._files("bundles"))
         self.step("Kept and cosigned heads lie on the same history", self._history)
+        self.step("Keys of the log follow one another as the entries say", self._key_history)
         self.step("Opening balances follow their periods", self._openings)
         return self.report
 
     def _head(self) -> str:
-        if self.vkey is None:
-            self.vkey = self.reader.vkey
-            source = "named by entry 0"
-        else:
-            source = "given"
-        head = open_head(read_note(self.home), self.vkey, "ledger/checkpoint")
+        self.keys = keys = self.reader.log_keys()
+        if self.vkey is not None and self.vkey not in keys.keys:
+            raise LedgerFault(f"The key given, {self.vkey.id.hex()}, was never a key of this log.", "Compare it with its source.")
+        source = "named by entry 0" if self.vkey is None else "given"
+        if len(keys.keys) > 1:
+            source += f", then {len(keys.keys) - 1} handed over to"
+        head = open_head(read_note(self.home), keys, "ledger/checkpoint")
         self.head = head
         self.report.signed = head.size
         self.heads.append(head)
-        return f"{head.size} entries, key {self.vkey.id.hex()} ({source})"
+        return f"{head.size} entries, key {keys.at(head.size).id.hex()} ({source})"
 
     def _kept(self) -> str:
         newest = self._need_head()
         kept, before = read_kept(self.home), 0
         for number, line in enumerate(kept, 1):
-            head = open_head(line.note, self.vkey or self.reader.vkey, f"checkpoints.log line {number}")
+            head = open_head(line.note, self.keys or self.reader.log_keys(), f"checkpoints.log line {number}")
             if (head.size, head.root) != (line.size, line.root) or not before < head.size <= newest.size:
                 raise LedgerFault(f"checkpoints.log line {number} contradicts its note, its neighbours or the head.", _NEXT)
             before = head.size
@@ -223,6 +228,8 @@ class _Verification:
                 try:
                     raw = _canonical(frame.data)
                     producers.see(frame.index, raw)
+                    if raw["type"] in KEY_EVENTS:
+                        self.key_entries.append((frame.index, str(raw["body"]["statement"]).encode()))
                 except (ProofError, KeyError, TypeError, AttributeError) as error:
                     raise LedgerFault(f"Entry {frame.index} is no canonical envelope: {error}", _NEXT) from error
                 if frame.index < signed:
@@ -286,13 +293,26 @@ class _Verification:
             check_opening(self.reader, index, event, size)
         return f"{len(found)} periods"
 
+    def _key_history(self) -> str:
+        """The statements used in step 1 are those that stand in the entries, each where it says that it stands."""
+        if self.keys is None or self.report.size < self.report.signed:
+            raise CouldNotLook("The keys or the entries could not be read.", "See steps 1 and 3.")
+        covered = [(index, note) for index, note in self.key_entries if index < self.report.size]
+        if [note for _, note in covered][: len(self.keys.notes)] != list(self.keys.notes):
+            raise LedgerFault("The index names other entries about keys than the segments hold.", "Remove derived/ and verify again.")
+        for index, note in covered:
+            after = parse_statement(note).after
+            if index < after or any(after < head.size <= index for head in self.heads):
+                raise LedgerFault(f"Entry {index} speaks of a key for heads over more than {after} entries: it stands elsewhere.", _NEXT)
+        return f"{len(self.keys.keys)} keys, {len(self.keys.hand_overs)} hand-overs, {len(self.keys.revoked)} revoked"
+
 
 def verify_home(home: Home, vkey: str | None = None) -> Report:
     """Check a whole home.
 
     Args:
         vkey: the log's verifier key obtained elsewhere; without it the key that entry 0 names is used, which shows
-            only that the home agrees with itself.
+            only that the home agrees with itself. Keys that it handed over to, or that handed over to it, are followed.
 
     Raises:
         BadInput: `vkey` is none.

@@ -24,10 +24,11 @@ from affiant.kit.errors import Conflict, LedgerFault, LedgerUnavailable, NoRoom
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.ledger.anchorstore import check_anchors
-from affiant.ledger.checkpoints import LogKey, Publisher, SignedHead
+from affiant.ledger.checkpoints import Publisher, SignedHead
 from affiant.ledger.durable import DurableSize
 from affiant.ledger.envelope import MAX_ENTRY_BYTES, Draft, encode
 from affiant.ledger.fileops import NO_ROOM_ERRORS, FileOps
+from affiant.ledger.logkeys import chain, due_events, signing_key, tidied
 from affiant.ledger.outbox import Outbox, OutboxRow
 from affiant.ledger.producers import Producers
 from affiant.ledger.recovery import State, recover, save_state, state_key
@@ -109,8 +110,9 @@ class Writer:
         self._clock = clock
         self._ops = ops
         self._lock = lock
-        self._key = LogKey(home.origin, keyring.log_seed)
-        self._state_key = state_key(keyring.log_seed)
+        self.keyring = keyring
+        self._key = signing_key(home, keyring)
+        self._state_key = state_key(keyring.master)
         self._tiles = TileWriter(home.ledger, ops)
         self._tree = Tree(self._tiles.put)
         self._outbox = Outbox(home.records_db)
@@ -169,8 +171,9 @@ class Writer:
         options, ops = options or WriterOptions(), ops or FileOps()
         lock = _take_lock(home)
         try:
+            keyring = tidied(home, keyring, clock.now_us())
             writer = cls(home, keyring, clock, options, ops, lock)
-            found = recover(home, writer._key.vkey, writer._state_key, ops, writer._tiles)
+            found = recover(home, chain(home, keyring), writer._state_key, ops, writer._tiles)
             check_anchors(home, found.size, found.head)
             writer._tree, writer.producers, writer.size = found.tree, found.producers, found.size
             writer._publisher = Publisher(home, writer._key, ops, found.head)
@@ -181,6 +184,13 @@ class Writer:
             raise _cannot_use(home, error) from error
         except BaseException:
             os.close(lock)
+            raise
+        try:
+            due = due_events(keyring, found.head.size, found.key_statements)
+            if due:
+                writer.append(due)
+        except BaseException:
+            writer.close()
             raise
         return writer
 
@@ -199,9 +209,18 @@ class Writer:
 
     # -- what is known
 
+    def now_us(self) -> int:
+        """Wall time, µs."""
+        return self._clock.now_us()
+
+    def use_keys(self, keyring: Keyring) -> None:
+        """Sign with a changed keyring's keys from the next head on."""
+        self.keyring = keyring
+        self._key = self._publisher.key = signing_key(self.home, keyring)
+
     @property
     def vkey(self) -> str:
-        """The log's verifier key."""
+        """The verifier key of the log's key in force."""
         return str(self._key.vkey)
 
     @property
@@ -238,13 +257,14 @@ class Writer:
         marks: list[tuple[int, str]] = []
         try:
             first = rows[0][0]
+            mark_of = MARKS.get
             for due, (seq, mark, ref, data) in enumerate(rows, first):
                 if len(data) > MAX_ENTRY_BYTES:
                     raise RefusedError("too_large", f"Entry {seq} has {len(data)} bytes; {MAX_ENTRY_BYTES} are allowed.")
                 head = read_head(data)
                 if head.seq != seq or seq != due or head.producer != producer:
                     raise RefusedError("bad_seq", f"Entry {seq} says {head.producer} {head.seq}; {due} was due.")
-                if mark != MARKS.get(head.type, 0) or (mark and ref != head.ref):
+                if mark != mark_of(head.type, 0) or (mark and ref != head.ref):
                     raise RefusedError("bad_entry", f"Entry {seq} of type {head.type} has mark {mark} and ref {ref!r}.")
                 datas.append(data)
                 marks.append((mark, ref))

@@ -18,13 +18,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Dict, Iterable, List, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple, Union
 
 from . import canonical
 from .errors import Lie, Malformed
 from .note import ALG_ED25519, Checkpoint, Note, VerifierKey
 from .trust import TrustPolicy
 
+KEYS = "ledger/keys.json"
+KEY_EVENTS = ("log_key.rotated", "log_key.revoked")
 MAX_STATEMENTS = 1_000
 _HEAD = "affiant log key v1 "
 _COUNT = re.compile(r"0|[1-9][0-9]{0,15}")
@@ -137,6 +139,39 @@ class LogKeys:
                 raise Lie("A statement about a log's key is of another log, or out of order.")
             after = statement.after
             self._take(statement)
+
+    @classmethod
+    def ending_in(cls, last: VerifierKey, notes: Sequence[bytes]) -> "LogKeys":
+        """The keys that lead to `last`, which must be the one in force after all statements.
+
+        Raises:
+            Malformed, Lie: as the constructor, or another key is in force.
+        """
+        found = [statement for statement in map(parse_statement, notes) if isinstance(statement, HandOver)]
+        keys = cls(found[0].old if found else last, notes)
+        if keys.current != last:
+            raise Lie(f"The statements about the log's keys end in {keys.current.id.hex()}, not in {last.id.hex()}.")
+        return keys
+
+    def describe(self) -> str:
+        """What is to be said of it, where one key followed another; else ""."""
+        if not self.hand_overs:
+            return ""
+        words = ", ".join(f"{h.old.id.hex()} handed over after {h.after:,} entries" for h in self.hand_overs)
+        gone = "".join(f"; {key.id.hex()} was revoked after {after:,} entries" for key, after in self.revoked.items())
+        return f" ({words}{gone})"
+
+    def check_entries(self, entries: Iterable[Tuple[int, Mapping[str, Any]]]) -> None:
+        """Check that every entry about keys (index, body) is among the statements, and stands behind the entries that it names.
+
+        Raises:
+            Lie: it does not.
+        """
+        known = {note.decode("utf-8"): parse_statement(note).after for note in self.notes}
+        for index, body in entries:
+            after = known.get(str(body.get("statement", "")))
+            if after is None or index < after:
+                raise Lie(f"Entry {index} says something about the log's keys that the package's statements do not say.")
 
     def _take(self, statement: Statement) -> None:
         current = self.keys[-1]

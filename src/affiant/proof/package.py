@@ -23,10 +23,10 @@ MANIFEST = "manifest.json"
 SIGNATURE = "manifest.note"
 FORMAT = "affiant-affidavit"
 FORMAT_VERSION = 1
+MODES = ("full", "sample")
 MAX_FILES = 60_000
 MAX_TOTAL_BYTES = 24 * 2**30
 MAX_FILE_BYTES = 4 * 2**30
-MAX_MANIFEST_BYTES = 32 * 2**20
 MAX_RATIO = 400
 MAX_SMALL_BYTES = 64 * 2**20
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,8}")
@@ -43,6 +43,37 @@ class Listed:
     size: int
 
 
+@dataclass(frozen=True)
+class Member:
+    """One listed file within the archive: where it begins, how it is stored, and what the manifest says of it."""
+
+    path: str
+    offset: int
+    compressed: int
+    method: int
+    size: int
+    sha256: str
+
+    def read(self, file: IO[bytes]) -> bytes:
+        """Its bytes, out of the open archive.
+
+        Raises:
+            Lie: they are not those that the manifest lists.
+        """
+        file.seek(self.offset)
+        header = file.read(30)
+        file.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), os.SEEK_CUR)
+        data = file.read(self.compressed)
+        if self.method == zipfile.ZIP_DEFLATED:
+            try:
+                data = zlib.decompressobj(-15).decompress(data, self.size + 1)
+            except zlib.error as error:
+                raise Lie(f"{self.path} was changed in the archive: {error}.") from None
+        if len(data) != self.size or hashlib.sha256(data).hexdigest() != self.sha256:
+            raise Lie(f"{self.path} was changed: its bytes are not those that the manifest lists.")
+        return data
+
+
 class Package:
     """An open package. Use as a context manager.
 
@@ -51,6 +82,7 @@ class Package:
     """
 
     def __init__(self, path: str) -> None:
+        self.path = path
         try:
             if not stat.S_ISREG(os.stat(path).st_mode):
                 raise Malformed(f"{path} is no file.")
@@ -119,8 +151,12 @@ class Package:
     def has(self, name: str) -> bool:
         return name in self._infos
 
-    def check_files(self, listed: Mapping[str, Listed]) -> int:
+    def check_files(self, listed: Mapping[str, Listed], later: str = "") -> int:
         """Check that the package holds exactly the files that the manifest lists, byte for byte; gives their total size.
+
+        Args:
+            listed: by the manifest.
+            later: files whose paths begin so are only looked for; whoever reads them compares their bytes (`Member`).
 
         Raises:
             Lie: a file is missing, added or changed.
@@ -132,6 +168,9 @@ class Package:
             raise Lie(f"{name} was added: the manifest does not list it.")
         total = 0
         for name in sorted(listed):
+            if later and name.startswith(later):
+                total += listed[name].size
+                continue
             hash_, size = hashlib.sha256(), 0
             for data in self.chunks(name):
                 hash_.update(data)
@@ -140,6 +179,11 @@ class Package:
                 raise Lie(f"{name} was changed: its bytes are not those that the manifest lists.")
             total += size
         return total
+
+    def member(self, listed: Listed) -> "Member":
+        """Where a listed file's bytes lie, for a process that has only the archive's path."""
+        info = self._infos[listed.path]
+        return Member(listed.path, info.header_offset, info.compress_size, info.compress_type, listed.size, listed.sha256)
 
     def close(self) -> None:
         self._zip.close()
@@ -198,8 +242,8 @@ class Manifest:
         try:
             if raw["format"] != FORMAT or raw["format_version"] != FORMAT_VERSION:
                 raise Malformed(f"The package has the format {raw['format']} {raw['format_version']}.", "Use a newer verifier.")
-            if raw["mode"] != "full":
-                raise Malformed(f"The package has the mode {raw['mode']}; this verifier reads full packages.", "Use a newer verifier.")
+            if raw["mode"] not in MODES:
+                raise Malformed(f"The package has the mode {raw['mode']!r}, which this verifier does not know.", "Use a newer verifier.")
             files = {entry["path"]: Listed(entry["path"], entry["sha256"], entry["size"]) for entry in raw["files"]}
             if len(files) != len(raw["files"]) or [entry["path"] for entry in raw["files"]] != sorted(files):
                 raise Malformed("The manifest's files are not in order, or one is listed twice.")

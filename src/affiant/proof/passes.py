@@ -1,7 +1,7 @@
 """Two passes over a population that may have millions of rows: the rows themselves, then the items that the procedure gives.
 
-Rows come in parts, are checked, hashed and written as they pass, and are kept only in the table `pop` for the procedure. Leaves out: what the
-figures are compared with (`recompute`).
+Rows come in parts, are checked, hashed and written as they pass, and are kept only in the table `pop` for the procedure. Leaves out:
+what the figures are compared with (`recompute`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .tables import Digest, csv_header, csv_part
 from .views import SqliteEvidence
 
 Rows = List[Tuple[Any, ...]]
-Watch = Callable[[Rows, Rows], None]
+Watch = Callable[[List[str], Rows, Rows], None]
 Key = Tuple[int, int]
 _KEY = itemgetter(0, 1)
 _SEPARATORS = frozenset(',"\r\n')
@@ -51,7 +51,8 @@ def _kind(cell: Any) -> str:
 
 
 def population_pass(
-    columns: List[str], parts: Iterable[Rows], evidence: SqliteEvidence, leaf_of: Callable[[int], bytes], drawing: "Optional[Drawing]", file: Digest
+    columns: List[str], parts: Iterable[Rows], evidence: SqliteEvidence, leaf_of: Callable[[int], bytes], drawing: "Optional[Drawing]",
+    file: Digest,
 ) -> Tuple[int, str]:  # fmt: skip
     """Hash, draw from, write and keep (in `pop`) a population's rows; gives their number and root (hex).
 
@@ -92,7 +93,8 @@ def _check_order(last: Key, keys: Sequence[Key]) -> None:
 
 
 def items_pass(
-    parts: Iterable[Rows], evidence: SqliteEvidence, drawn: "Sequence[Tuple[int, bytes, int]]", file: Digest, watch: "Optional[Watch]" = None
+    parts: Iterable[Rows], evidence: SqliteEvidence, drawn: "Sequence[Tuple[int, bytes, int]]", file: Digest,
+    watch: "Optional[Watch]" = None,
 ) -> Items:  # fmt: skip
     """Check, count, hash and write the items of a procedure, which must be one for each row of `pop`, in order.
 
@@ -127,7 +129,7 @@ def items_pass(
             row = row_bytes(key[0], leaves[key], key[1])
             sampled[row] = Sampled(row, cells, item, why)
         if watch is not None:
-            watch(rows, items)
+            watch([column[0] for column in pop.description], rows, items)
     if pop.fetchone() is not None:
         raise Malformed("The procedure does not give one row for each population row, in order.")
     pop.close()

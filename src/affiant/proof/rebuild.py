@@ -1,23 +1,29 @@
-"""Rebuilding the range of the ledger that a package carries: tree, entries, producers' sequences, carried state.
+"""Putting the range of the ledger together from the pieces that were scanned: leaves, tree, kept entries, producers, carried state, tables.
 
-One pass hashes and reads every entry and keeps what later steps need; a second pass fills tables. Leaves out: signatures
-(`verify` checks them first) and what entries prove about controls (`recompute`).
+Leaves out: reading entries (`scan`), signatures (`verify` checks them first) and what entries prove about controls (`recompute`).
 """
 
 from __future__ import annotations
 
-import json
+import mmap
+import os
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from . import canonical
-from .errors import Lie, Malformed
+from .errors import Lie, Malformed, ProofError
 from .expected import Adoptions
 from .hashes import HASH_SIZE, CompactRange, leaf_hash, root_of
-from .tiles import TILE_WIDTH, unpack_bundle
+from .pledges import Pledges
+from .producers import Producers
+from .scan import KEPT, Job, Piece
+from .tiles import TILE_WIDTH
+from .views import Row, SqliteEvidence
 
-_TEXT_FIELDS = ("tenant", "actor", "policy", "ref")
-_KEPT = ("control.adopted", "population.frozen", "sample.drawn", "procedure.run", "period.opened")
+__all__ = ["Filler", "Leaves", "Producers", "Range", "bundle_name", "bundles_in", "check_roots"]
+_HASHES_AT_ONCE = 65_536
 
 
 def bundle_name(number: int) -> str:
@@ -30,59 +36,31 @@ def bundles_in(start: int, end: int) -> int:
     return (end - start + TILE_WIDTH - 1) // TILE_WIDTH
 
 
-@dataclass
-class Producers:
-    """Checks that each producer's numbers follow one another within the range."""
+class Leaves:
+    """Leaf hashes of the entries [start, end), in a file that other processes may open too.
 
-    from_start: bool
-    next_seq: Dict[str, int] = field(default_factory=dict)
-    began_before: int = 0
-    ended: Dict[str, int] = field(default_factory=dict)
+    Args:
+        path: of the file; written by `put`, in order, then read by `leaf` and `all`.
+    """
 
-    def add(self, idx: int, envelope: Mapping[str, Any]) -> None:
-        """Take one entry.
+    def __init__(self, path: str, start: int, end: int) -> None:
+        self._path, self.start, self.end = path, start, end
+        self._out: Optional[BinaryIO] = None
+        self._map: Optional[mmap.mmap] = None
 
-        Raises:
-            Lie: a number is missing, repeated, or comes after its producer ended.
-        """
-        name, seq = envelope["producer"], envelope["seq"]
-        expected = self.next_seq.get(name)
-        if expected is None:
-            if seq != 0 and self.from_start:
-                raise Lie(f"Entry {idx}: the first entry of the producer {name} has the number {seq}, not 0.")
-            self.began_before += seq != 0
-        elif seq != expected:
-            raise Lie(f"Entry {idx}: the producer {name} jumps from number {expected - 1} to {seq}.")
-        if name in self.ended:
-            raise Lie(f"Entry {idx}: the producer {name} wrote after entry {self.ended[name]} said that it had ended.")
-        self.next_seq[name] = seq + 1
-        if envelope["type"] == "producer.ended":
-            self._end(idx, envelope.get("body", {}))
+    def put(self, hashes: "bytes | bytearray") -> None:
+        """Append."""
+        if self._out is None:
+            self._out = open(self._path, "wb")  # noqa: SIM115 - closed by `close` or the first reading
+        self._out.write(hashes)
 
-    def _end(self, idx: int, body: Mapping[str, Any]) -> None:
-        name, last = str(body.get("producer", "")), body.get("last_seq", -1)
-        seen = self.next_seq.get(name)
-        # One that began and last wrote before the range shows nothing here.
-        if (seen is not None and last != seen - 1) or (seen is None and self.from_start and last != -1):
-            raise Lie(f"Entry {idx}: the producer {name} ended at number {last}, but its entries end at {(seen or 0) - 1}.")
-        self.ended[name] = idx
-
-
-@dataclass
-class Range:
-    """What one pass over the entries [start, end) found."""
-
-    start: int
-    end: int
-    view_from: int
-    leaves: bytearray = field(default_factory=bytearray)
-    kept: Dict[str, Dict[int, Mapping[str, Any]]] = field(default_factory=lambda: {name: {} for name in _KEPT})
-    counts: Dict[str, int] = field(default_factory=dict)
-    adoptions: Dict[str, List[Tuple[int, Mapping[str, Any]]]] = field(default_factory=dict)
-    producers: Producers = field(default_factory=lambda: Producers(True))
-    first_at: int = 0
-    last_at: int = 0
-    _carried: List[bytes] = field(default_factory=list)
+    def _open(self) -> mmap.mmap:
+        if self._out is not None:
+            self._out.close()
+            self._out = None
+        with open(self._path, "rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return self._map
 
     def leaf(self, idx: int) -> bytes:
         """Leaf hash of an entry.
@@ -93,40 +71,73 @@ class Range:
         if not self.start <= idx < self.end:
             raise Malformed(f"A row names the entry {idx}, which is not in the package ({self.start} to {self.end - 1}).")
         at = (idx - self.start) * HASH_SIZE
-        return bytes(self.leaves[at : at + HASH_SIZE])
+        return (self._map or self._open())[at : at + HASH_SIZE]
 
-    def add(self, idx: int, entry: bytes) -> None:
-        """Take one entry, in order.
+    def between(self, start: int, end: int) -> Iterator[bytes]:
+        """Leaf hashes of the entries [start, end)."""
+        data = self._map or self._open()
+        for first in range(start, end, _HASHES_AT_ONCE):
+            part = data[(first - self.start) * HASH_SIZE : (min(end, first + _HASHES_AT_ONCE) - self.start) * HASH_SIZE]
+            yield from (part[at : at + HASH_SIZE] for at in range(0, len(part), HASH_SIZE))
 
-        Raises:
-            Lie: it is no canonical envelope of version 1, or contradicts its producer's sequence.
-        """
-        try:
-            envelope = canonical.loads(entry)
-            check_envelope(envelope)
-        except Malformed as error:
-            raise Lie(f"Entry {idx} is no event of the form that this ledger writes: {error.message}") from None
-        self.producers.add(idx, envelope)
-        kind = envelope["type"]
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        self.first_at = self.first_at or envelope["at"]
-        self.last_at = envelope["at"]
-        if idx < self.view_from:
-            return
-        if kind in _KEPT:
-            self.kept[kind][idx] = envelope
-        if kind == "control.adopted":
-            self.adoptions.setdefault(envelope.get("ref", ""), []).append((idx, envelope.get("body", {})))
-        elif kind == "state.carried" and idx <= self.view_from + self.carried_count():
+    def close(self) -> None:
+        for thing in (self._out, self._map):
+            if thing is not None:
+                thing.close()
+
+
+@dataclass
+class Range:
+    """What the pieces of the entries [start, end) gave."""
+
+    start: int
+    end: int
+    view_from: int
+    kept: Dict[str, Dict[int, Mapping[str, Any]]] = field(default_factory=lambda: {name: {} for name in sorted(KEPT)})
+    probes: List[Tuple[int, Mapping[str, Any]]] = field(default_factory=list)
+    counts: Dict[str, int] = field(default_factory=dict)
+    producers: Producers = field(default_factory=Producers)
+    last_at: int = 0
+    file_fault: "Optional[ProofError]" = None
+    entry_fault: "Optional[ProofError]" = None
+
+    def __post_init__(self) -> None:
+        self.producers = Producers(self.start == 0)
+
+    def join(self, piece: Piece) -> None:
+        """Take the piece that follows at once; of what does not hold, the first is remembered."""
+        self.file_fault = self.file_fault or piece.file_fault
+        self.entry_fault = self.entry_fault or piece.entry_fault
+        if self.entry_fault is None and self.file_fault is None:
+            try:
+                self.producers.join(piece.producers)
+            except Lie as error:
+                self.entry_fault = error
+        for idx, envelope in piece.kept:
+            if idx >= self.view_from:
+                self.kept[envelope["type"]][idx] = envelope
+        self.probes += [(idx, envelope) for idx, envelope in piece.probes if idx >= self.view_from]
+        for kind, count in piece.counts.items():
+            self.counts[kind] = self.counts.get(kind, 0) + count
+        self.last_at = piece.last_at or self.last_at
+
+    def adoptions(self) -> Dict[str, List[Tuple[int, Mapping[str, Any]]]]:
+        """Control id -> (index, body) of each entry that put a version of it into force, opening balances included."""
+        found = [(idx, e.get("ref", ""), e.get("body", {})) for idx, e in self.kept["control.adopted"].items()]
+        for idx, envelope in self.carried():
             body = envelope.get("body", {})
-            self._carried.append(canonical.dumps(body))
             if body.get("of") == "control.adopted":
-                self.adoptions.setdefault(envelope.get("ref", ""), []).append((idx, body.get("body", {})))
+                found.append((idx, envelope.get("ref", ""), body.get("body", {})))
+        by_control: Dict[str, List[Tuple[int, Mapping[str, Any]]]] = {}
+        for idx, ref, body in sorted(found, key=lambda one: one[0]):
+            by_control.setdefault(ref, []).append((idx, body))
+        return by_control
 
-    def carried_count(self) -> int:
-        """How many carried entries the range's opening entry announces; 0 where the range begins with the ledger."""
+    def carried(self) -> "List[Tuple[int, Mapping[str, Any]]]":
+        """The opening balances that follow the range's opening entry."""
         opening = self.kept["period.opened"].get(self.view_from)
-        return int(opening.get("body", {}).get("carried", 0)) if opening else 0
+        count = int(opening.get("body", {}).get("carried", 0)) if opening else 0
+        return [(idx, envelope) for idx, envelope in self.kept["state.carried"].items() if idx <= self.view_from + count]
 
     def check_carried(self) -> int:
         """Check the opening balances against the entry that announces them; gives their number.
@@ -139,64 +150,28 @@ class Range:
         opening = self.kept["period.opened"].get(self.view_from)
         if opening is None:
             raise Lie(f"Entry {self.view_from} does not open a period, so that opening balances are missing.")
-        body = opening.get("body", {})
-        if len(self._carried) != body.get("carried"):
-            raise Lie(f"{body.get('carried')} opening balances are announced; {len(self._carried)} follow.")
-        if root_of(leaf_hash(item) for item in self._carried).hex() != body.get("root"):
+        body, carried = opening.get("body", {}), self.carried()
+        if len(carried) != body.get("carried"):
+            raise Lie(f"{body.get('carried')} opening balances are announced; {len(carried)} follow.")
+        if root_of(leaf_hash(canonical.dumps(envelope.get("body", {}))) for _, envelope in carried).hex() != body.get("root"):
             raise Lie("The opening balances are not those that the entry before them announces.")
-        return len(self._carried)
+        return len(carried)
 
 
-def check_envelope(envelope: Any) -> None:
-    """Refuse what is not an envelope of version 1.
-
-    Raises:
-        Malformed: says what is wrong.
-    """
-    if type(envelope) is not dict or envelope.get("v") != 1:
-        raise Malformed("It is no envelope of version 1.")
-    for name in ("type", "producer"):
-        if type(envelope.get(name)) is not str or not envelope[name]:
-            raise Malformed(f"Its {name} is missing.")
-    for name in ("tv", "seq", "at"):
-        if type(envelope.get(name)) is not int:
-            raise Malformed(f"Its {name} is missing.")
-    for name in _TEXT_FIELDS:
-        if type(envelope.get(name, "")) is not str:
-            raise Malformed(f"Its {name} is no text.")
-    if type(envelope.get("body", {})) is not dict:
-        raise Malformed("Its body is no object.")
+def join(pieces: Iterable[Piece], found: Range, leaves: Leaves) -> None:
+    """Put the pieces together; stops at the first file that cannot be read, which `found` then names."""
+    for piece in pieces:
+        found.join(piece)
+        leaves.put(piece.leaves)
+        if found.file_fault is not None:
+            return
 
 
-def read_entries(read: Callable[[str], bytes], start: int, end: int) -> Iterator[Tuple[int, bytes]]:
-    """(index, bytes) of each entry of a package.
+def check_roots(leaves: Leaves, tree: CompactRange, roots_wanted: Mapping[int, bytes], end_root: bytes) -> None:
+    """Put every leaf onto the left edge and compare roots: at each anchored size, then at the end.
 
     Args:
-        read: gives a file's bytes.
-        start: first index.
-        end: index after the last.
-
-    Raises:
-        Lie: a bundle has another number of entries than its place demands.
-    """
-    idx = start
-    for number in range(bundles_in(start, end)):
-        entries = unpack_bundle(read(bundle_name(number)))
-        if len(entries) != min(TILE_WIDTH, end - idx):
-            raise Lie(f"{bundle_name(number)} has {len(entries)} entries; {min(TILE_WIDTH, end - idx)} belong there.")
-        for entry in entries:
-            yield idx, entry
-            idx += 1
-
-
-def rebuild(
-    entries: Iterator[Tuple[int, bytes]], found: Range, tree: CompactRange, roots_wanted: Mapping[int, bytes], end_root: bytes
-) -> None:
-    """Hash every entry onto the left edge and compare roots: at each anchored size, then at the end.
-
-    Args:
-        entries: of the range, in order.
-        found: takes what is read.
+        leaves: of the range.
         tree: the left edge at the start checkpoint.
         roots_wanted: size -> root that something outside this range's own checkpoints says.
         end_root: root of the end checkpoint.
@@ -204,26 +179,54 @@ def rebuild(
     Raises:
         Lie: a root differs.
     """
-    found.producers = Producers(found.start == 0)
-    for idx, entry in entries:
-        leaf = leaf_hash(entry)
-        found.leaves += leaf
-        tree.append(leaf)
-        found.add(idx, entry)
-        wanted = roots_wanted.get(tree.size)
-        if wanted is not None and tree.root() != wanted:
-            raise Lie(f"Another root was anchored for {tree.size} entries: this history differs from the one that was witnessed.")
+    for size in sorted({*(size for size in roots_wanted if leaves.start < size <= leaves.end), leaves.end}):
+        tree.extend(leaves.between(tree.size, size))
+        if roots_wanted.get(size, tree.root()) != tree.root():
+            raise Lie(f"Another root was anchored for {size} entries: this history differs from the one that was witnessed.")
     if tree.root() != end_root:
         raise Lie("The entries do not give the root that the end checkpoint signs: one was changed, removed or added.")
 
 
-def load_tables(
-    entries: Iterator[Tuple[int, bytes]], found: Range, add: Callable[[int, Mapping[str, Any]], None], adoptions: Adoptions
-) -> "Iterator[int]":
-    """Second pass: give each entry that queries may read to `add`, and yield its index after it was given."""
-    for idx, entry in entries:
-        if idx >= found.view_from:
-            envelope = json.loads(entry)
-            add(idx, envelope)
-            adoptions.add(idx, envelope)
-        yield idx
+class Filler:
+    """Fills tables up to the end of one run after another, each time with the entries before that end and no other.
+
+    Args:
+        job: that was scanned; its pieces' files lie in its folder.
+        found: what was found in it.
+        evidence: tables to fill.
+    """
+
+    def __init__(self, job: Job, found: Range, evidence: SqliteEvidence) -> None:
+        self._job, self._evidence, self._filled = job, evidence, job.start
+        self._adoptions, self._pledges = Adoptions(), Pledges()
+        kept = [*found.kept["control.adopted"].items(), *found.kept["state.carried"].items()]
+        self._events = sorted([*kept, *found.probes], key=lambda one: one[0])
+        self._named = {str(envelope.get("body", {}).get("exchange", "")) for _, envelope in found.probes}
+
+    def fill(self, end: int) -> None:
+        """Add the entries before `end` that are not there yet."""
+        for start, behind in self._job.pieces():
+            if start < end and behind > self._filled:
+                first, last = max(start, self._filled), min(behind, end)
+                self._evidence.merge(self._job.file(start), first, last)
+                self._commitments(start, first, last)
+                if behind <= end:
+                    os.unlink(self._job.file(start))
+        while self._events and self._events[0][0] < end:
+            idx, envelope = self._events.pop(0)
+            (self._pledges if envelope["type"].startswith("probe.") else self._adoptions).add(idx, envelope)
+        self._filled = max(end, self._filled)
+        self._evidence.flush()
+
+    def _commitments(self, start: int, first: int, last: int) -> None:
+        """Commitments of the exchanges that some probe names, as `Pledges` reads them."""
+        if not self._named:
+            return
+        with closing(sqlite3.connect(self._job.file(start))) as part:
+            for idx, ref, value in part.execute("SELECT idx, ref, value FROM commitment WHERE idx >= ? AND idx < ?", (first, last)):
+                if ref in self._named:
+                    self._pledges.add(idx, {"type": "exchange.opened", "ref": ref, "body": {"commit_received": value}})
+
+    def computed(self, from_us: int, to_us: int) -> "Dict[str, List[Row]]":
+        """Rows of the computed tables for a period."""
+        return {"expected": self._adoptions.rows(from_us, to_us), "pledge": self._pledges.rows()}

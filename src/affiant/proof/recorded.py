@@ -5,11 +5,13 @@ Leaves out: recomputing them (`recompute`).
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from .errors import Lie
 from .rebuild import Range
-from .recompute import Outcome, Recorded
+from .recompute import Definition, Outcome, Recorded
+
+MAX_SAMPLE = 1_000
 
 
 def describe(outcome: Outcome, recorded: Recorded, runs: int) -> str:
@@ -41,6 +43,31 @@ def check_seed(recorded: Recorded, cosignatures: Mapping[int, "list[str]"]) -> N
     body = recorded.sample[1].get("body", {})
     if body.get("seed_kind") == "witness" and body.get("seed") not in cosignatures.get(recorded.freeze[0] + 1, []):
         raise Lie(f"The seed of entry {recorded.sample[0]} is no witness's cosignature of the checkpoint of size {recorded.freeze[0] + 1}.")
+
+
+def check_sample_size(definition: Definition, recorded: Recorded, rows: int) -> str:
+    """A sample must have as many rows as the control's own rule asks for; gives what is to be said where an auditor asked for fewer.
+
+    Raises:
+        Lie: it has fewer, and the seed is not an auditor's.
+    """
+    if recorded.sample is None:
+        return ""
+    body, rule = recorded.sample[1].get("body", {}), definition.raw.get("sample") or {}
+    wanted = min(rows, MAX_SAMPLE, rule_size(rule.get("sizes", []), rows))
+    if body.get("n", 0) >= wanted:
+        return ""
+    if body.get("seed_kind") != "auditor-chosen":
+        raise Lie(f"The sample of entry {recorded.sample[0]} has {body.get('n')} rows; the rule of {definition.id} asks for {wanted}.")
+    return f"; the rule would ask for {wanted:,} rows"
+
+
+def rule_size(sizes: "Sequence[Sequence[int]]", rows: int) -> int:
+    """Rows to draw from a population of `rows`, by pairs of (largest population, rows): 0 as largest means no bound, 0 as rows all."""
+    for largest, n in sizes:
+        if largest == 0 or rows <= largest:
+            return n or rows
+    return rows if sizes else 0
 
 
 def find_recorded(found: Range, control_id: str, listed: Mapping[str, Any], period: Mapping[str, int]) -> Tuple[Recorded, int]:

@@ -1,8 +1,8 @@
 """One pass over the entries of a range: file hash, leaf hash, canonical form, producers' numbers, rows of views.
 
-The range is cut into pieces of `PIECE` bundles, which processes read side by side; each gives its findings and leaves a small SQLite file with
-its rows. What does not hold is noted where it was found and raised by the step of the argument that it belongs to. Leaves out: joining
-the pieces (`rebuild`).
+The range is cut into pieces of `PIECE` bundles, which processes read side by side; each gives its findings and leaves a small SQLite
+file with its rows. What does not hold is noted where it was found and raised by the step of the argument that it belongs to.
+Leaves out: joining the pieces (`rebuild`).
 """
 
 from __future__ import annotations
@@ -17,28 +17,44 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from . import canonical
 from .errors import Lie, Malformed, ProofError
 from .hashes import leaf_hash
+from .logkeys import KEY_EVENTS
 from .producers import Producers
 from .shapes import Shape, Shapes
 from .tiles import TILE_WIDTH
 from .views import SqliteEvidence, Views, carried_envelope
 
-PIECE = 128
+PIECE = 256
 MANY_PIECES = 4
 _TEXT_FIELDS = ("tenant", "actor", "policy", "ref")
-KEPT = frozenset({"control.adopted", "population.frozen", "sample.drawn", "procedure.run", "period.opened", "state.carried"})
+KEPT = frozenset(
+    {"control.adopted", "population.frozen", "sample.drawn", "procedure.run", "period.opened", "state.carried", *KEY_EVENTS}
+)
 _PROBES = frozenset({"probe.pledged", "probe.opened"})
 _OPENINGS = frozenset({"exchange.opened", "exchange.refused"})
 Envelope = Mapping[str, Any]
 
 
+class Bundles:
+    """An open source."""
+
+    def bundle(self, number: int) -> List[bytes]:
+        """Entries of the bundle that begins `number` * 256 after the range's start.
+
+        Raises:
+            ProofError: it cannot be had, or is not what it must be.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of files."""
+        raise NotImplementedError
+
+
 class Source:
     """Where entries come from; goes to other processes as it is, so it holds no open file."""
 
-    def open(self) -> Any:
-        """A context manager whose value has `bundle(number)`: entries of the bundle that begins `number` * 256 after the range's start.
-
-        It raises a `ProofError` for what it cannot give.
-        """
+    def open(self) -> Bundles:
+        """Open it, in the process that reads."""
         raise NotImplementedError
 
 
@@ -71,7 +87,7 @@ class Job:
 
     def file(self, start: int) -> str:
         """The SQLite file of the piece that begins at `start`."""
-        return os.path.join(self.folder, f"{start}.rows")  # noqa: PTH118 - Python 3.9, no paths to walk
+        return os.path.join(self.folder, f"{start}.rows")
 
 
 @dataclass
@@ -84,8 +100,7 @@ class Piece:
     kept: "List[Tuple[int, Dict[str, Any]]]" = field(default_factory=list)
     probes: "List[Tuple[int, Dict[str, Any]]]" = field(default_factory=list)
     counts: Dict[str, int] = field(default_factory=dict)
-    producers: Producers = field(default_factory=Producers)
-    first_at: int = 0
+    producers: Producers = field(default_factory=lambda: Producers(piece=True))
     last_at: int = 0
     file_fault: "Optional[ProofError]" = None
     entry_fault: "Optional[Lie]" = None
@@ -162,7 +177,6 @@ class _Reader:
         piece.producers.add(idx, envelope)
         kind = envelope["type"]
         piece.counts[kind] = piece.counts.get(kind, 0) + 1
-        piece.first_at = piece.first_at or envelope["at"]
         piece.last_at = envelope["at"]
         if idx >= self._job.view_from:
             for name, row in self._views.rows(idx, envelope):
@@ -176,7 +190,7 @@ class _Reader:
             piece.kept.append((idx, envelope))
         elif kind in _PROBES:
             piece.probes.append((idx, envelope))
-        elif kind != "producer.ended":
+        elif kind != "producer.ended" and idx >= self._job.view_from:
             self._shapes.learn(key, envelope)
 
 
@@ -194,7 +208,7 @@ def scan_piece(job: Job, start: int, end: int) -> Piece:
         _shapes[job.views, job.wanted] = known
     views, shapes = known
     piece = Piece(start, end)
-    piece.counts.update({kind: 0 for kind in shapes.types()})
+    piece.counts.update(dict.fromkeys(shapes.types(), 0))
     reader = _Reader(job, views, piece, shapes)
     # Nothing made here refers to itself; looking for circles would take a third of the time.
     collected = gc.isenabled()
@@ -210,7 +224,7 @@ def scan_piece(job: Job, start: int, end: int) -> Piece:
 
 
 def _read(job: Job, piece: Piece, reader: _Reader, rows: "_Rows") -> None:
-    with job.source.open() as bundles:
+    with closing(job.source.open()) as bundles:
         for at in range(piece.start, piece.end, TILE_WIDTH):
             number, width = (at - job.start) // TILE_WIDTH, min(TILE_WIDTH, job.end - at)
             try:
@@ -250,6 +264,18 @@ class _Rows:
             self._evidence.close()
 
 
+_job: "List[Job]" = []
+
+
+def _begin(job: Job) -> None:
+    """In each process once: the job, so that a piece is named by two numbers."""
+    _job[:] = [job]
+
+
+def _scan_there(bounds: Tuple[int, int]) -> Piece:
+    return scan_piece(_job[0], *bounds)
+
+
 def scan(job: Job, processes: int = 0) -> Iterator[Piece]:
     """Read the whole range; gives its pieces in order.
 
@@ -264,8 +290,5 @@ def scan(job: Job, processes: int = 0) -> Iterator[Piece]:
             yield scan_piece(job, start, end)
         return
     # `spawn` is the same on every system and takes nothing of this process along.
-    with multiprocessing.get_context("spawn").Pool(count) as pool:
-        waiting = [pool.apply_async(scan_piece, (job, start, end)) for start, end in pieces]
-        for number, result in enumerate(waiting):
-            yield result.get()
-            waiting[number] = None  # type: ignore[call-overload]
+    with multiprocessing.get_context("spawn").Pool(count, _begin, (job,)) as pool:
+        yield from pool.imap(_scan_there, pieces)

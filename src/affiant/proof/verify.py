@@ -20,29 +20,37 @@ round the gateway. Leaves out: printing (`__main__`).
 from __future__ import annotations
 
 import base64
+import os
 import sqlite3
+import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from itertools import groupby
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from . import grammar
 from .anchors import Anchor, check_anchors, cosignature_texts, longest_gap_s, parse_anchor_file, span, utc, witness_keys
+from .bundles import package_source
 from .errors import CouldNotLook, Lie, Malformed, NotAnchored, ProofError
-from .expected import Adoptions
 from .hashes import CompactRange, verify_consistency
+from .logkeys import KEY_EVENTS, KEYS, LogKeys, following, parse_statements
 from .note import Checkpoint, Note, VerifierKey
 from .package import MANIFEST, SIGNATURE, Manifest, Package, manifest_text
 from .pages import check_page
-from .pledges import Pledges
-from .rebuild import Range, load_tables, read_entries, rebuild
-from .recompute import Definition, Outcome, Recorded, recompute
-from .recorded import check_seed, describe, find_recorded, result_files
-from .tables import digest_and_size
+from .rebuild import Filler, Leaves, Range, check_roots, join
+from .recompute import Definition, Outcome, Recorded
+from .recorded import check_sample_size, check_seed, describe, find_recorded
+from .scan import Job, Source, scan
+from .side import Shared, recompute_all
 from .trust import TrustPolicy
 from .views import SqliteEvidence, Views, views_digest
 
-MAX_BUNDLE_BYTES = 256 * 65_537
+ENTRIES = "ledger/entries/"
 GOOD, LIE, BAD_INPUT, NOT_ANCHORED = 0, 1, 2, 3
+EMPTY_VIEWS = b'{"format":"affiant-views/1","views":[]}'
+Steps = Tuple[Tuple[str, Callable[[], str], bool], ...]
+SourceOf = Callable[[str, int, int], Source]
 
 
 @dataclass(frozen=True)
@@ -73,19 +81,31 @@ class Verifier:
         package: opened.
         trust: the trust file's text, or None.
         anchors: cosigned checkpoints that the reader obtained elsewhere (bytes of signed notes).
+        source_of: gives another source of the range's entries than the package, from (log's key, start, end).
+        processes: how many to use; 0: one a core where there is much to do.
     """
 
-    def __init__(self, package: Package, trust: Optional[str] = None, anchors: Sequence[bytes] = ()) -> None:
+    def __init__(
+        self, package: Package, trust: Optional[str] = None, anchors: Sequence[bytes] = (), source_of: Optional[SourceOf] = None,
+        processes: int = 0,
+    ) -> None:  # fmt: skip
         self.report = Report()
         self._package = package
         self._trust_text = trust
         self._own_anchors = anchors
+        self._source_of = source_of
+        self._processes = processes
         self._outcomes: Dict[str, Outcome] = {}
         self._anchored = False
+        self._stack = ExitStack()
 
     def run(self) -> Report:
         """The whole argument; never raises for what a package contains."""
-        steps: Tuple[Tuple[str, Callable[[], str], bool], ...] = (
+        with self._stack:
+            return self._run(self._steps())
+
+    def _steps(self) -> "Steps":
+        return (
             ("The package can be read safely, and every file is the one that its manifest lists", self._files, False),
             ("The manifest is signed by the log's key", self._signature, False),
             ("Both checkpoints are signed by that key, for one log", self._checkpoints, True),
@@ -97,11 +117,13 @@ class Verifier:
             ("Every control is here in the version hashed in the ledger, by its last run for the period", self._definitions, True),
             ("Every query stays inside the grammar", self._grammar, True),
         )
+
+    def _run(self, steps: "Steps") -> Report:
         try:
             for claim, check, signed in steps:
                 self._step(claim, check, signed)
-            for claim, check in self._control_steps():
-                self._step(claim, check, True)
+            for claim, control_check in self._control_steps():
+                self._step(claim, control_check, True)
             self._step("The pages show these results", self._pages, True)
         except ProofError as error:
             self.report.exit_code = error.exit_code
@@ -149,8 +171,52 @@ class Verifier:
             id=raw["id"], origin=raw["origin"], demo=raw["demo"], mode=raw["mode"], by=raw["by"], built_at=raw["built_at"],
             period=raw["period"], range=raw["range"], manifest=self._manifest.digest, log=raw["log"],
         )  # fmt: skip
-        total = package.check_files(self._manifest.files)
+        self._check_bounds()
+        total = package.check_files(self._manifest.files, ENTRIES)
+        if raw["mode"] == "full" or self._source_of is not None:
+            self._scan()
         return f"{len(self._manifest.files)} files, {total:,} bytes; manifest {self._manifest.digest}"
+
+    def _check_bounds(self) -> None:
+        bounds = self._manifest.raw["range"]
+        self._bounds = (bounds["start_size"], bounds["view_from"], bounds["end_size"])
+        if not 0 <= self._bounds[0] <= self._bounds[1] < self._bounds[2]:
+            raise Malformed("The manifest's range is empty or out of order.")
+
+    def _scan(self) -> None:
+        """Read every entry once; what is found wrong in one is kept for the step that it belongs to."""
+        (start, view_from, end), package = self._bounds, self._package
+        if self._source_of is None:
+            source: "Source | str" = package_source(package, self._manifest.files, start, end)
+            if isinstance(source, str):
+                raise Lie(f"{source} is missing: its entries belong to the range.")
+            if sum(name.startswith(ENTRIES) for name in self._manifest.files) != len(source.members):  # type: ignore[attr-defined]
+                raise Lie("The package has more bundles than its range.")
+        else:
+            source = self._source_of(str(self._manifest.raw["log"]), start, end)
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="affiant-verify-"))
+        wanted = self._wanted_words()
+        views = package.read("views.json") if package.has("views.json") else b""
+        known = tuple(sorted(wanted & set(_views_of(views)))) if wanted else ()
+        self._job = Job(source, start, end, view_from, views if known else EMPTY_VIEWS, known, folder, "pledge" in wanted)
+        self._leaves = Leaves(os.path.join(folder, "leaves"), start, end)
+        self._stack.callback(self._leaves.close)
+        self._range = Range(start, end, view_from)
+        join(scan(self._job, self._processes), self._range, self._leaves)
+        if self._range.file_fault is not None:
+            raise self._range.file_fault
+
+    def _wanted_words(self) -> "set[str]":
+        """Words of all queries, read before they are checked: they only say which tables are worth filling."""
+        words: "set[str]" = set()
+        for name in self._manifest.files:
+            if name.startswith("controls/"):
+                try:
+                    for _, text in Definition.parse(self._package.read(name)).queries():
+                        words |= grammar.check(text).words
+                except ProofError:
+                    continue  # named where it is checked
+        return words
 
     # 2
     def _signature(self) -> str:
@@ -163,7 +229,9 @@ class Verifier:
             raise Lie("The signed text is not about this manifest.")
         if not note.verify([self._log]):
             raise Lie("The manifest is not signed by the log's key.")
-        return f"{self._log}"
+        statements = parse_statements(self._package.read(KEYS)) if self._package.has(KEYS) else []
+        self._keys = LogKeys.ending_in(self._log, statements)
+        return f"{self._log}{self._keys.describe()}"
 
     # 3
     def _checkpoints(self) -> str:
@@ -181,13 +249,18 @@ class Verifier:
     def _checkpoint(self, name: str) -> Tuple[Note, Checkpoint]:
         note = Note.parse(self._package.read(name, 1 << 20))
         head = Checkpoint.parse(note.text)
-        if head.origin != self._log.name or not note.verify([self._log]):
+        if head.origin != self._log.name:
             raise Lie(f"{name} is not signed by the key that signed the manifest.")
+        try:
+            self._keys.check(note)
+        except Lie as error:
+            raise Lie(f"{name} is not signed by the key that signed the manifest, or one before it: {error.message}") from None
         return note, head
 
     # 4
     def _trust(self) -> str:
         policy = TrustPolicy.parse(self._trust_text) if self._trust_text is not None else None
+        policy = policy and following(policy, self._keys.notes)[0]
         if policy is not None and self._log not in policy.logs:
             raise Lie(
                 "The trust file does not name the key that signed this package.", "Compare it with the key that you were given elsewhere."
@@ -229,24 +302,19 @@ class Verifier:
         return f"First outside anchor: {utc(first.time_s)}, {first.size:,} entries, {by}; longest stretch of the period without one: {gap}."
 
     # 5
-    def _entries(self) -> Iterator[Tuple[int, bytes]]:
-        bounds = self._manifest.raw["range"]
-        return read_entries(lambda name: self._package.read(name, MAX_BUNDLE_BYTES), bounds["start_size"], bounds["end_size"])
-
     def _tree(self) -> str:
-        bounds = self._manifest.raw["range"]
+        start, _, end = self._bounds
         lines = self._package.read("ledger/left-edge").decode("ascii").split() if self._start else []
-        edge = CompactRange(bounds["start_size"], [bytes.fromhex(line) for line in lines])
+        edge = CompactRange(start, [bytes.fromhex(line) for line in lines])
         if self._start and edge.root() != self._start.root:
             raise Lie("The left edge does not give the root of the start checkpoint.")
         for size, root in self._roots.items():
             if self._start and size == self._start.size and root != self._start.root:
                 raise Lie("The start checkpoint has another root than was anchored.")
-        self._range = Range(bounds["start_size"], bounds["end_size"], bounds["view_from"])
-        rebuild(self._entries(), self._range, edge, self._roots, self._end.root)
-        inside = sum(bounds["start_size"] < size <= bounds["end_size"] for size in self._roots)
-        self.report.facts["entries"] = bounds["end_size"] - bounds["start_size"]
-        return f"{self.report.facts['entries']:,} entries rebuilt; root {self._end.root.hex()}; {inside} anchored roots on the way equal"
+        check_roots(self._leaves, edge, self._roots, self._end.root)
+        inside = sum(start < size <= end for size in self._roots)
+        self.report.facts["entries"] = end - start
+        return f"{end - start:,} entries rebuilt; root {self._end.root.hex()}; {inside} anchored roots on the way equal"
 
     # 6
     def _consistency(self) -> str:
@@ -258,6 +326,9 @@ class Verifier:
 
     # 7
     def _sequences(self) -> str:
+        if self._range.entry_fault is not None:
+            raise self._range.entry_fault
+        self._keys.check_entries((idx, e.get("body", {})) for kind in KEY_EVENTS for idx, e in self._range.kept[kind].items())
         producers = self._range.producers
         before = f"; {producers.began_before} of them began before the range" if producers.began_before else ""
         return f"{len(producers.next_seq):,} producers without a gap{before}"
@@ -271,14 +342,15 @@ class Verifier:
     def _definitions(self) -> str:
         listed = {control["id"]: control for control in self._manifest.raw["controls"]}
         period = self._manifest.raw["period"]
-        missing = sorted(set(self._range.adoptions) - set(listed))
+        adoptions = self._range.adoptions()
+        missing = sorted(set(adoptions) - set(listed))
         if missing:
             raise Lie(f"The control {missing[0]} was adopted in the ledger and is missing from the package.")
         self._controls: List[Tuple[Definition, Recorded, int]] = []
         for control_id, control in sorted(listed.items()):
             recorded, runs = find_recorded(self._range, control_id, control, period)
             definition = Definition.parse(self._package.read(f"controls/{control_id}.json"))
-            adopted = [body for idx, body in self._range.adoptions.get(control_id, []) if idx < recorded.run[0]]
+            adopted = [body for idx, body in adoptions.get(control_id, []) if idx < recorded.run[0]]
             if definition.id != control_id or not adopted:
                 raise Lie(f"The control {control_id} is not in force in the ledger, or its file is about another.")
             for sha, version in (
@@ -313,43 +385,46 @@ class Verifier:
     # 11
     def _control_steps(self) -> "Iterator[Tuple[str, Callable[[], str]]]":
         """One step a control, in the order of where their runs end, while tables fill up behind them."""
-        adoptions, pledges = Adoptions(), Pledges()
-        with SqliteEvidence(self._views) as evidence:
+        by_end = sorted(self._controls, key=lambda one: (one[1].body["end_size"], one[0].id))
+        period = self._manifest.raw["period"]
+        database = os.path.join(self._job.folder, "tables")
+        with SqliteEvidence(self._views, database) as evidence:
+            filler = Filler(self._job, self._range, evidence)
+            for end, group in groupby(by_end, key=lambda one: one[1].body["end_size"]):
+                waiting = list(group)
+                outcomes = self._group(end, filler, waiting, database, period)
+                for definition, recorded, runs in waiting:
+                    yield f"{definition.id} recomputed", partial(self._control, definition, recorded, runs, outcomes)
 
-            def add(idx: int, envelope: Mapping[str, Any]) -> None:
-                evidence.add(idx, envelope)
-                pledges.add(idx, envelope)
+    def _group(
+        self, end: int, filler: Filler, controls: "List[Tuple[Definition, Recorded, int]]", database: str, period: Any
+    ) -> Iterator[Any]:
+        """Fill the tables up to `end`, then recompute the controls whose runs ended there."""
+        filler.fill(end)
+        start = self._bounds[0]
+        names = tuple(self._views.by_name)
+        computed = filler.computed(period["from"], period["to"])
+        shared = Shared(database, os.path.join(self._job.folder, "leaves"), start, self._bounds[2], self._job.views, names, computed)
+        processes = self._processes or os.cpu_count() or 1
+        yield from recompute_all(shared, [(definition, recorded) for definition, recorded, _ in controls], processes)
 
-            entries = load_tables(self._entries(), self._range, add, adoptions)
-            position = self._range.start
-
-            def check(definition: Definition, recorded: Recorded, runs: int) -> str:
-                nonlocal position
-                while position < recorded.body["end_size"]:
-                    position = next(entries) + 1
-                evidence.flush()
-                evidence.replace("expected", adoptions.rows(recorded.body["from"], recorded.body["to"]))
-                evidence.replace("pledge", pledges.rows())
-                return self._control(definition, recorded, runs, evidence)
-
-            for definition, recorded, runs in sorted(self._controls, key=lambda c: (c[1].body["end_size"], c[0].id)):
-                yield f"{definition.id} recomputed", partial(check, definition, recorded, runs)
-
-    def _control(self, definition: Definition, recorded: Recorded, runs: int, evidence: SqliteEvidence) -> str:
-        outcome = recompute(definition, recorded, evidence, self._range.leaf)
+    def _control(self, definition: Definition, recorded: Recorded, runs: int, outcomes: "Iterator[Callable[[], Outcome]]") -> str:
+        outcome = next(outcomes)()
         check_seed(recorded, self._seeds)
-        folder = f"results/{definition.id}/"
-        files = result_files(outcome, recorded)
-        extra = [name for name in self._manifest.files if name.startswith(folder) and name[len(folder) :] not in files]
+        note = check_sample_size(definition, recorded, outcome.counts.rows)
+        folder, listed = f"results/{definition.id}/", self._manifest.files
+        extra = [name for name in listed if name.startswith(folder) and name[len(folder) :] not in outcome.files]
         if extra:
             raise Lie(f"{extra[0]} is no part of the results of {definition.id}.")
-        for name, lines in files.items():
-            listed = self._manifest.files.get(folder + name)
-            if listed is None or (listed.sha256, listed.size) != digest_and_size(lines):
+        for name, digest in outcome.files.items():
+            one = listed.get(folder + name)
+            if one is None and self._manifest.raw["mode"] == "sample":
+                continue
+            if one is None or (one.sha256, one.size) != digest:
                 raise Lie(f"{folder}{name} is not what was recomputed.")
         self._outcomes[definition.id] = outcome
         self.report.controls.append({**outcome.summary(), "runs": runs})
-        return describe(outcome, recorded, runs)
+        return describe(outcome, recorded, runs) + note
 
     # 12
     def _pages(self) -> str:
@@ -362,6 +437,14 @@ class Verifier:
             if control_id not in seen:
                 raise Lie(f"No page shows the result of {control_id}.")
         return f"{len(names)} pages"
+
+
+def _views_of(data: bytes) -> "List[str]":
+    """Names of the views in a file that may be none; the step that checks it says so."""
+    try:
+        return list(Views.parse(data).by_name)
+    except Malformed:
+        return []
 
 
 def verify_file(path: str, trust: Optional[str] = None, anchors: Sequence[bytes] = ()) -> Report:

@@ -147,6 +147,7 @@ class Sequencer:
                 await self._archive.prune(term)
                 self.fault = ""
             except LedgerFault:
+                await term.must_hold()
                 raise
             except CouldNotLook as error:
                 if str(error) != self.fault:

@@ -108,8 +108,22 @@ class Term:
             term._kept = heads[-1]
             if heads[-1].size > head.size:
                 raise LedgerFault(f"A head of {heads[-1].size} entries was kept; the checkpoint covers {head.size}: rolled back.", _RESTORE)
-        await term._resume(row.placed)
+        try:
+            await term._resume(row.placed)
+        except LedgerFault:
+            await term.must_hold()
+            raise
         return term
+
+    async def must_hold(self) -> None:
+        """Ask whether this term is still the current one: what contradicts an old belief is no fault of the database.
+
+        Raises:
+            SupersededError: it is not.
+        """
+        row = await self._store.ledger()
+        if row.term != self.number:
+            raise SupersededError(f"Term {self.number} is over.")
 
     async def _resume(self, placed: int) -> None:
         partials = await self._store.partials()
@@ -171,6 +185,7 @@ class Term:
             known = self.producers.live.get(row.producer)
             due = known.last + 1 if known is not None else 0
             if row.first_seq != due or row.producer in self.producers.ended:
+                await self.must_hold()
                 raise LedgerFault(f"Batch {row.id} of {row.producer} begins with {row.first_seq}; {due} is due.", _RESTORE)
             fresh += _entries(row)
             self.producers.wrote(row.producer, row.first_seq, index, marks_of(row))

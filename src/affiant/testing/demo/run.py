@@ -76,7 +76,6 @@ def run(options: Options) -> int:
             stage.serve()
         else:
             tally = _make(options, stage, clock, progress)
-            memory.finished = True
         layout.save(memory)
         progress.end("the demonstration runs")
         words.show(layout, memory, _sign_in_link(stage), tally)
@@ -107,6 +106,8 @@ def _make(options: Options, stage: Stage, clock: ClockFile, progress: Progress) 
             tally = await History(span, options.exchanges, clock, control, callers, story, progress).play()
             clock.follow()
             await control.tick()
+            memory.finished = True
+            stage.layout.save(memory)
             progress.end(f"{options.days} days with {sum(tally.values())} exchanges were played")
             progress.step("running the controls over that time")
             first, last = (time.strftime("%Y-%m-%d", time.gmtime(us / 1e6)) for us in (memory.first_us, memory.last_us - 1))

@@ -105,7 +105,7 @@ def _text(caller: Caller, rng: Random) -> str:
     if draw < 0.006:
         text = f"{text} {texts.attack(rng)}"
     elif draw < 0.016:
-        text += " " + rng.choice(("[[sim:500]]", "[[sim:429:1]]", "[[sim:garbage]]", "[[sim:drop]]"))
+        text += " " + rng.choice(("[[sim:500]]", "[[sim:429:0]]", "[[sim:garbage]]", "[[sim:drop]]"))
     elif draw < 0.024:
         text += " " + rng.choice(("[[sim:pii]]", "[[sim:leak]]", "[[sim:secret]]"))
     return text

@@ -80,7 +80,7 @@ def _parse(source: str, default: Script) -> Script:
         number = int(argument) if argument.isdigit() else 0
         if name.isdigit() and 400 <= int(name) < 600:
             values["status"] = int(name)
-            values["retry_after_s"] = number or 1
+            values["retry_after_s"] = number if argument else 1
         elif name in _FAULTS:
             values["fault"] = name
         elif name in _PLANTS:

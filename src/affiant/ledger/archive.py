@@ -1,0 +1,321 @@
+"""The archive: older entry bundles, deflated, one pack for each run of bundles of a day (`HOME/archive`).
+
+A pack `<first bundle, 12 digits>-<count>.pack` holds zlib streams back to back, one a bundle, then count + 1 u64 offsets (big endian),
+the first bundle and the count as u64, and 16 bytes of magic. A pack is made beside, read back and held against the hash tiles before it
+gets its name; only then do the plain bundles and the segments behind it go. The archive covers the bundles [0, n) without a gap,
+except those that were pruned (`minimum`, C2SP tlog-tiles *minimum index*). Leaves out: serving (`cli.tileserver`), Parquet (`columnar`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from affiant.kit.errors import LedgerFault
+from affiant.ledger.fileops import FileOps
+from affiant.proof.errors import ProofError
+from affiant.proof.hashes import HASH_SIZE
+from affiant.proof.tiles import TILE_WIDTH, unpack_bundle
+
+MAGIC = b"affiant-archive1"
+LEVEL = 6
+MINIMUM = "minimum-index.json"
+MAX_RAW = TILE_WIDTH * (65_535 + 2)
+_FOOTER = struct.Struct(">QQ16s")
+_RESTORE = "Restore archive/ from a backup or a mirror of the log."
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """One file: its path, first bundle and number of bundles."""
+
+    path: Path
+    first: int
+    count: int
+
+    @property
+    def stop(self) -> int:
+        """Bundle after its last."""
+        return self.first + self.count
+
+
+def pack_name(first: int, count: int) -> str:
+    """File name of a pack."""
+    return f"{first:012d}-{count}.pack"
+
+
+class PackWriter:
+    """Writes one pack under a temporary name. `finish` gives it its own.
+
+    Args:
+        directory: `HOME/archive`.
+        first: number of its first bundle.
+        ops: system calls.
+        level: of zlib, 1 (fast) to 9 (small).
+    """
+
+    def __init__(self, directory: Path, first: int, ops: FileOps, level: int = LEVEL) -> None:
+        self.first = first
+        self.offsets = [0]
+        self._directory = directory
+        self._ops = ops
+        self._level = level
+        directory.mkdir(exist_ok=True)
+        self.temporary = directory / f"{first:012d}.tmp"
+        self._fd = os.open(self.temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+
+    @classmethod
+    def resume(cls, directory: Path, first: int, offsets: list[int], ops: FileOps, level: int = LEVEL) -> PackWriter:
+        """Go on with a temporary file that another process of the same command began."""
+        writer = cls.__new__(cls)
+        writer.first, writer.offsets = first, offsets
+        writer._directory, writer._ops, writer._level = directory, ops, level
+        writer.temporary = directory / f"{first:012d}.tmp"
+        writer._fd = os.open(writer.temporary, os.O_RDWR)
+        return writer
+
+    def leave(self) -> None:
+        """Close the temporary file for another process to `resume`."""
+        os.close(self._fd)
+        self._fd = -1
+
+    @property
+    def count(self) -> int:
+        """Bundles so far."""
+        return len(self.offsets) - 1
+
+    def add(self, bundle: bytes) -> None:
+        """Append one full bundle, as tlog-tiles lays it out."""
+        self.add_deflated(zlib.compress(bundle, self._level))
+
+    def add_deflated(self, data: bytes) -> None:
+        """Append one full bundle that is deflated already."""
+        self._write(data)
+        self.offsets.append(self.offsets[-1] + len(data))
+
+    def _write(self, data: bytes) -> None:
+        offset, written = self.offsets[-1], 0
+        while written < len(data):
+            written += self._ops.write(self._fd, memoryview(data)[written:], offset + written)
+
+    def finish(self, durable: bool = True) -> Pack:
+        """Write the table, put everything on disk and give the pack its name."""
+        table = struct.pack(f">{len(self.offsets)}Q", *self.offsets)
+        self._write(table + _FOOTER.pack(self.first, self.count, MAGIC))
+        if durable:
+            self._ops.sync(self._fd)
+        os.close(self._fd)
+        self._fd = -1
+        path = self._directory / pack_name(self.first, self.count)
+        os.replace(self.temporary, path)
+        if durable:
+            self._ops.sync_directory(self._directory)
+        return Pack(path, self.first, self.count)
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self.temporary.unlink(missing_ok=True)
+
+
+class _Open:
+    """An open pack and its table."""
+
+    def __init__(self, pack: Pack) -> None:
+        self.pack = pack
+        self.fd = os.open(pack.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size = os.fstat(self.fd).st_size
+            length = (pack.count + 1) * 8 + _FOOTER.size
+            data = os.pread(self.fd, length, max(0, size - length))
+            good = len(data) == length and _FOOTER.unpack(data[-_FOOTER.size :]) == (pack.first, pack.count, MAGIC)
+            self.offsets = struct.unpack(f">{pack.count + 1}Q", data[: -_FOOTER.size]) if good else ()
+            if not good or self.offsets[0] != 0 or self.offsets[-1] != size - length:
+                raise LedgerFault(f"{pack.path} is no archive of {pack.count} bundles.", _RESTORE)
+        except BaseException:
+            os.close(self.fd)
+            raise
+
+    def read(self, number: int) -> bytes:
+        begin, end = self.offsets[number - self.pack.first : number - self.pack.first + 2]
+        data = os.pread(self.fd, max(0, end - begin), begin)
+        try:
+            engine = zlib.decompressobj()
+            raw = engine.decompress(data, MAX_RAW)
+        except zlib.error as error:
+            raise LedgerFault(f"Bundle {number} in {self.pack.path} is damaged: {error}.", _RESTORE) from error
+        if not engine.eof or engine.unused_data:
+            raise LedgerFault(f"Bundle {number} in {self.pack.path} is damaged.", _RESTORE)
+        return raw
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+class Archive:
+    """Reads `HOME/archive`. Safe for several threads; sees packs that other processes add.
+
+    Args:
+        directory: may be absent.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._lock = threading.Lock()
+        self._stamp = -1
+        self._packs: list[Pack] = []
+        self._open: _Open | None = None
+
+    def packs(self) -> list[Pack]:
+        """All packs, by first bundle.
+
+        Raises:
+            LedgerFault: they overlap or leave a gap.
+        """
+        with self._lock:
+            try:
+                stamp = self.directory.stat().st_mtime_ns
+            except FileNotFoundError:
+                return []
+            if stamp != self._stamp:
+                self._packs = self._list()
+                self._stamp = stamp
+            return self._packs
+
+    def _list(self) -> list[Pack]:
+        found = []
+        for path in self.directory.iterdir():
+            first, _, count = path.name.removesuffix(".pack").partition("-")
+            if path.suffix == ".pack" and first.isdigit() and count.isdigit() and int(count):
+                found.append(Pack(path, int(first), int(count)))
+        found.sort(key=lambda pack: pack.first)
+        for before, after in zip(found, found[1:], strict=False):
+            if before.stop != after.first:
+                raise LedgerFault(f"{after.path.name} follows bundle {before.stop - 1} in {self.directory}.", _RESTORE)
+        return found
+
+    @property
+    def begin(self) -> int:
+        """First bundle that is there."""
+        packs = self.packs()
+        return packs[0].first if packs else 0
+
+    @property
+    def stop(self) -> int:
+        """Bundle after the last that is there; 0 for an empty archive."""
+        packs = self.packs()
+        return packs[-1].stop if packs else 0
+
+    def bundle(self, number: int) -> bytes | None:
+        """A bundle as tlog-tiles lays it out, or None where the archive has none of that number.
+
+        Raises:
+            LedgerFault: its pack is damaged.
+        """
+        packs = self.packs()
+        low, high = 0, len(packs)
+        while low < high:
+            middle = (low + high) // 2
+            if packs[middle].stop <= number:
+                low = middle + 1
+            else:
+                high = middle
+        if low == len(packs) or not packs[low].first <= number < packs[low].stop:
+            return None
+        with self._lock:
+            if self._open is None or self._open.pack != packs[low]:
+                if self._open is not None:
+                    self._open.close()
+                    self._open = None
+                try:
+                    self._open = _Open(packs[low])
+                except OSError as error:
+                    raise LedgerFault(f"{packs[low].path} cannot be read: {error.strerror}.", _RESTORE) from error
+            return self._open.read(number)
+
+    def entries(self, number: int) -> list[bytes] | None:
+        """The 256 entries of a bundle, or None as `bundle`.
+
+        Raises:
+            LedgerFault: its pack is damaged.
+        """
+        data = self.bundle(number)
+        if data is None:
+            return None
+        try:
+            entries = unpack_bundle(data)
+        except ProofError as error:
+            raise LedgerFault(f"Bundle {number} in {self.directory} is damaged: {error.message}", _RESTORE) from error
+        if len(entries) != TILE_WIDTH:
+            raise LedgerFault(f"Bundle {number} in {self.directory} has {len(entries)} entries.", _RESTORE)
+        return entries
+
+    def minimum(self) -> int:
+        """Minimum index: entries below it are not published any more; 0 where nothing was pruned.
+
+        Raises:
+            LedgerFault: the file that says so is damaged.
+        """
+        try:
+            return int(json.loads((self.directory / MINIMUM).read_bytes())["minimum"])
+        except FileNotFoundError:
+            return 0
+        except (ValueError, KeyError, TypeError) as error:
+            raise LedgerFault(f"{self.directory / MINIMUM} is damaged.", _RESTORE) from error
+
+    def close(self) -> None:
+        """Let go of the open pack."""
+        with self._lock:
+            if self._open is not None:
+                self._open.close()
+                self._open = None
+
+    def __del__(self) -> None:
+        if self._open is not None:
+            self._open.close()
+
+
+def check_pack(pack: Pack, leaves: Callable[[int], bytes], hashes: Callable[[list[bytes]], bytes]) -> None:
+    """Read a pack back and hold every entry against the tree.
+
+    Args:
+        leaves: gives the 8,192 bytes of the level-0 tile of a number.
+        hashes: leaf hashes of entries, joined.
+
+    Raises:
+        LedgerFault: a bundle is damaged, or its entries are not those of the tree.
+    """
+    opened = _Open(pack)
+    try:
+        for number in range(pack.first, pack.stop):
+            try:
+                entries = unpack_bundle(opened.read(number))
+            except ProofError as error:
+                raise LedgerFault(f"Bundle {number} in {pack.path} is damaged: {error.message}", _RESTORE) from error
+            found = hashes(entries)
+            if len(found) != TILE_WIDTH * HASH_SIZE or found != leaves(number):
+                raise LedgerFault(f"Bundle {number} in {pack.path} is not that of the tree.", _RESTORE)
+    finally:
+        opened.close()
+
+
+def archived_entries(archive: Archive, start: int, stop: int) -> Iterator[bytes]:
+    """Entries [start, stop) out of the archive.
+
+    Raises:
+        LedgerFault: one is not there.
+    """
+    for number in range(start // TILE_WIDTH, -(-stop // TILE_WIDTH)):
+        entries = archive.entries(number)
+        if entries is None:
+            raise LedgerFault(f"{archive.directory} lacks bundle {number}.", _RESTORE)
+        first = number * TILE_WIDTH
+        yield from entries[max(0, start - first) : stop - first]
