@@ -112,7 +112,7 @@ class Writer:
         self._lock = lock
         self.keyring = keyring
         self._key = signing_key(home, keyring)
-        self._state_key = state_key(keyring.master)
+        self._state_key = _state_key(keyring)
         self._tiles = TileWriter(home.ledger, ops)
         self._tree = Tree(self._tiles.put)
         self._outbox = Outbox(home.records_db)
@@ -217,6 +217,8 @@ class Writer:
         """Sign with a changed keyring's keys from the next head on."""
         self.keyring = keyring
         self._key = self._publisher.key = signing_key(self.home, keyring)
+        self._state_key = _state_key(keyring)
+        self._state_size = -self.options.state_every
 
     @property
     def vkey(self) -> str:
@@ -438,6 +440,11 @@ class Writer:
     def checkpoint(self, keep: bool = True) -> SignedHead:
         """Sign everything that is on disk now."""
         return self.publish(self.cut(), keep)
+
+
+def _state_key(ring: Keyring) -> bytes:
+    """Key of the state file: from the log's seed, and once that changed from a secret that stays."""
+    return state_key(ring.master if ring.log_keys else ring.log_seed)
 
 
 def _cannot_use(home: Home, error: OSError) -> LedgerUnavailable:
