@@ -12,7 +12,7 @@ from affiant.kit.clock import FixedClock
 from affiant.kit.errors import AffiantError, Conflict, LedgerFault
 from affiant.kit.home import Home, create_home
 from affiant.kit.keyring import HeldKey, Keyring, create_keyring, open_keyring, rewrap, save_keyring, unlock_path
-from affiant.ledger import Draft, LedgerReader, Writer, verify_home
+from affiant.ledger import Draft, LedgerReader, SignedHead, Writer, verify_home
 from affiant.ledger.checkpoints import LogKey
 from affiant.ledger.logkeys import chain, revoke, rotate
 from affiant.proof.errors import Lie
@@ -44,6 +44,33 @@ def write(home: Home, *texts: str, at_us: int = NOW) -> None:
 def turn(home: Home, new: HeldKey = NEW, overlap_s: int = 30 * DAY_S) -> None:
     with Writer.open(home, open_keyring(home), FixedClock(NOW)) as writer:
         rotate(writer, open_keyring(home), new, overlap_s, "system:local", "test")
+
+
+class Killed:
+    """A writer whose process ends at its n-th call of one kind."""
+
+    def __init__(self, writer: Writer, call: str, left: int) -> None:
+        self.home, self._writer, self._call, self._left = writer.home, writer, call, left
+
+    def _at(self, call: str) -> None:
+        if call == self._call:
+            self._left -= 1
+            if self._left < 0:
+                raise KeyboardInterrupt
+
+    def now_us(self) -> int:
+        return self._writer.now_us()
+
+    def checkpoint(self, keep: bool = True) -> SignedHead:
+        self._at("checkpoint")
+        return self._writer.checkpoint(keep)
+
+    def append(self, drafts: list[Draft]) -> int:
+        self._at("append")
+        return self._writer.append(drafts)
+
+    def use_keys(self, keyring: Keyring) -> None:
+        self._writer.use_keys(keyring)
 
 
 def head(home: Home) -> Note:
@@ -119,10 +146,8 @@ def test_a_head_by_the_replaced_or_revoked_key_alone_is_refused(home: Home) -> N
 
 def test_a_kill_between_the_steps_of_a_rotation_is_made_up_for_at_start(home: Home) -> None:
     """The keyring has the new key and the ledger does not say so yet: the next start writes the entry, once."""
-    with Writer.open(home, open_keyring(home), FixedClock(NOW)) as writer:
-        writer.append = lambda drafts: (_ for _ in ()).throw(KeyboardInterrupt())  # type: ignore[method-assign,assignment]
-        with pytest.raises(KeyboardInterrupt):
-            rotate(writer, open_keyring(home), NEW, DAY_S, "system:local", "cut short")
+    with Writer.open(home, open_keyring(home), FixedClock(NOW)) as writer, pytest.raises(KeyboardInterrupt):
+        rotate(Killed(writer, "append", 0), open_keyring(home), NEW, DAY_S, "system:local", "cut short")
     assert list(LedgerReader(home).of_types("log_key.rotated")) == []
     write(home, "after the kill")
     write(home, "and again")
@@ -132,19 +157,8 @@ def test_a_kill_between_the_steps_of_a_rotation_is_made_up_for_at_start(home: Ho
 
 def test_a_kill_after_the_entry_and_before_the_head_does_not_write_it_twice(home: Home) -> None:
     """The entry is on disk and no head covers it: the next start does not repeat it, and signs with the new key."""
-    with Writer.open(home, open_keyring(home), FixedClock(NOW)) as writer:
-        calls: list[int] = []
-        real = writer.checkpoint
-
-        def once(keep: bool = True) -> object:
-            if calls:
-                raise KeyboardInterrupt
-            calls.append(1)
-            return real(keep)
-
-        writer.checkpoint = once  # type: ignore[method-assign,assignment]
-        with pytest.raises(KeyboardInterrupt):
-            rotate(writer, open_keyring(home), NEW, DAY_S, "system:local", "cut short")
+    with Writer.open(home, open_keyring(home), FixedClock(NOW)) as writer, pytest.raises(KeyboardInterrupt):
+        rotate(Killed(writer, "checkpoint", 1), open_keyring(home), NEW, DAY_S, "system:local", "cut short")
     write(home, "after the kill")
     assert len(list(LedgerReader(home).of_types("log_key.rotated"))) == 1
     good(home)

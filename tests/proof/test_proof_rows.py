@@ -95,8 +95,11 @@ def test_a_draw_is_the_lowest_by_hmac() -> None:
 
 def test_csv_cells_are_quoted_and_disarmed() -> None:
     """Cells with separators are quoted, and what a spreadsheet would run gets an apostrophe."""
-    lines = list(tables.csv_lines(["a", "b"], [[-1, "=cmd()"], [2, 'say "hi", x'], [3, "é"]]))
-    assert lines == [b"a,b\n", b"-1,'=cmd()\n", b'2,"say ""hi"", x"\n', "3,é\n".encode()]
+    rows = [[-1, "=cmd()"], [2, 'say "hi", x'], [3, "é"]]
+    expected = [b"-1,'=cmd()\n", b'2,"say ""hi"", x"\n', "3,é\n".encode()]
+    assert tables.csv_header(["a", "b"]) == b"a,b\n"
+    assert tables.csv_part(rows) == b"".join(expected)
+    assert [tables.csv_part([row]) for row in rows] == expected
 
 
 def test_a_result_follows_the_precedence() -> None:

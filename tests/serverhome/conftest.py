@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from server_world import EmbeddedWorld, Postgres, ServerWorld, Storage, World, missing_package
-
-_made = 0
+from server_world import EmbeddedWorld, Postgres, ServerWorld, Storage, World, missing_package, unused_name
 
 
 @pytest.fixture(scope="session")
@@ -27,13 +25,6 @@ def storage() -> Iterator[Storage]:
     server = Storage()
     yield server
     server.stop()
-
-
-def unused_name() -> str:
-    """A schema and prefix that no test has used."""
-    global _made
-    _made += 1
-    return f"ledger_{_made}"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -23,6 +24,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from affiant.kit.clock import Clock, SystemClock
 from affiant.kit.home import Home, create_home
@@ -70,23 +72,21 @@ class Postgres:
         self._user = "nobody" if os.geteuid() == 0 else None
         if self._user:
             os.chown(self.root, pwd.getpwnam(self._user).pw_uid, pwd.getpwnam(self._user).pw_gid)
+        self._as: dict[str, Any] = {"user": self._user, "group": "nogroup", "extra_groups": []} if self._user else {}
         self._data = self.root / "data"
         self._do("initdb", "-A", "trust", "-E", "utf8", "--locale=C", "-U", "postgres", "-D", str(self._data))
         self.process = self._start()
 
     def _do(self, program: str, *arguments: str) -> None:
-        done = subprocess.run(
-            [str(self._bin / program), *arguments], user=self._user, group=self._user and "nogroup", extra_groups=[] if self._user else None,
-            capture_output=True, text=True, cwd="/", check=False,
-        )  # fmt: skip
+        done = subprocess.run([str(self._bin / program), *arguments], capture_output=True, text=True, cwd="/", check=False, **self._as)
         assert done.returncode == 0, done.stderr
 
     def _start(self) -> subprocess.Popen[bytes]:
         with open(self.root / "log", "ab") as log:
             process = subprocess.Popen(
-                [str(self._bin / "postgres"), "-D", str(self._data), "-k", str(self.root), "-c", "listen_addresses=", "-c", "shared_buffers=64MB",
-                 "-c", "max_wal_size=1GB"],
-                user=self._user, group=self._user and "nogroup", extra_groups=[] if self._user else None, stdout=log, stderr=log, cwd="/",
+                [str(self._bin / "postgres"), "-D", str(self._data), "-k", str(self.root), "-c", "listen_addresses=",
+                 "-c", "shared_buffers=64MB", "-c", "max_wal_size=1GB"],
+                stdout=log, stderr=log, cwd="/", **self._as,
             )  # fmt: skip
         deadline = time.monotonic() + 30
         while subprocess.run([str(self._bin / "pg_isready"), "-q", "-h", str(self.root)], check=False, cwd="/").returncode != 0:
@@ -125,13 +125,22 @@ class Storage:
         self.root = Path(tempfile.mkdtemp(prefix="affiant-s3-"))
         identity = {"name": "affiant", "credentials": [{"accessKey": ACCESS, "secretKey": SECRET}], "actions": ["Admin"]}
         (self.root / "s3.json").write_text(json.dumps({"identities": [identity]}))
-        names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc")
+        names = (
+            "master.port",
+            "master.port.grpc",
+            "volume.port",
+            "volume.port.grpc",
+            "filer.port",
+            "filer.port.grpc",
+            "s3.port",
+            "s3.port.grpc",
+        )
         ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.endpoint = f"http://127.0.0.1:{ports['s3.port']}"
         command = [
             program, "server", f"-dir={self.root}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-filer.disableHttp", "-s3",
-            f"-s3.config={self.root / 's3.json'}", "-master.volumeSizeLimitMB=64", "-volume.max=0", "-s3.port.iceberg=0", "-s3.port.lance=0",
-            "-master.telemetry=false", f"-filer.localSocket={self.root / 'filer.sock'}", f"-s3.localSocket={self.root / 's3.sock'}",
+            f"-s3.config={self.root / 's3.json'}", "-master.volumeSizeLimitMB=64", "-volume.max=0", "-s3.port.iceberg=0",
+            "-s3.port.lance=0", "-master.telemetry=false", f"-filer.localSocket={self.root / 'filer.sock'}", f"-s3.localSocket={self.root / 's3.sock'}",
             *(f"-{name}={port}" for name, port in ports.items()),
         ]  # fmt: skip
         with open(self.root / "log", "wb") as log:
@@ -182,6 +191,11 @@ def config(endpoint: str, postgres: str, name: str):  # type: ignore[no-untyped-
     )
 
 
+def unused_name() -> str:
+    """A schema and prefix that no test has used."""
+    return f"ledger_{secrets.token_hex(4)}"
+
+
 # -- events
 
 
@@ -222,9 +236,10 @@ from affiant.kit.home import open_home
 from affiant.kit.keyring import Keyring
 from affiant.ledger.serverhome import NodeOptions, SequencerOptions, TermOptions, run_node
 logging.basicConfig(level=logging.WARNING)
+grace_s, node_ttl_s, term_ttl_s, state_every, keep_entries, archive_s = map(float, sys.argv[2:])
 run_node(open_home(Path(sys.argv[1])), Keyring(bytes(range(32)), bytes(32), "local"), open_clock(),
-         NodeOptions(grace_s=float(sys.argv[2]), ttl_s=float(sys.argv[3])),
-         SequencerOptions(TermOptions(ttl_s=float(sys.argv[4]), state_every=int(sys.argv[5])), archive_s=0.2, keep_entries=int(sys.argv[6])),
+         NodeOptions(grace_s=grace_s, ttl_s=node_ttl_s),
+         SequencerOptions(TermOptions(ttl_s=term_ttl_s, state_every=int(state_every)), archive_s=archive_s, keep_entries=int(keep_entries)),
          ready=lambda: print("ready", flush=True))
 """
 
@@ -305,9 +320,9 @@ class ServerWorld:
     @contextmanager
     def writer(
         self, grace_s: float = 2.0, home: Home | None = None, node_ttl_s: float = 10.0, term_ttl_s: float = 1.0, state_every: int = 2_000,
-        keep_entries: int = 1_000,
+        keep_entries: int = 1_000, archive_s: float = 0.2,
     ) -> Iterator[Process]:  # fmt: skip
-        process = Process(_NODE, (home or self.home).root, grace_s, node_ttl_s, term_ttl_s, state_every, keep_entries)
+        process = Process(_NODE, (home or self.home).root, grace_s, node_ttl_s, term_ttl_s, state_every, keep_entries, archive_s)
         try:
             yield process
         finally:

@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -252,7 +253,7 @@ def test_heads_only_grow_and_old_proofs_hold(world: World) -> None:
                 proofs.append(reader.prove(place + 7))
     heads = [Checkpoint.parse(Note.parse(text).text) for text in notes]
     with world.reader() as reader:
-        for old, new in zip(heads, heads[1:], strict=False):
+        for old, new in pairwise(heads):
             verify_consistency(old.size, new.size, reader.consistency(old.size, new.size), old.root, new.root)
             assert reader.root(old.size) == old.root
         for head in heads:

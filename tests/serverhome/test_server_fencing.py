@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("asyncpg", reason="the package asyncpg is not installed")
+asyncpg = pytest.importorskip("asyncpg", reason="the package asyncpg is not installed")
 
 from server_world import RING, Process, ServerWorld, closed, note, opened, rows  # noqa: E402
 
@@ -108,6 +108,26 @@ def test_a_head_takes_force_only_over_the_one_it_was_built_on(servers: ServerWor
     check(servers)
 
 
+def test_a_holder_that_hangs_in_a_statement_is_put_out(servers: ServerWorld) -> None:
+    """A stopped holder that keeps the ledger's row locked does not keep others from taking over for longer than its time."""
+
+    async def work(store: LedgerStore) -> None:
+        ledger = f"{servers.config.schema}.ledger"
+        stuck = await asyncpg.connect(servers.postgres.dsn, server_settings={"application_name": "affiant node n9"})
+        try:
+            await stuck.execute(f"UPDATE {ledger} SET holder = 'n9/old', until = '-infinity'")
+            await stuck.execute("BEGIN")
+            await stuck.fetch(f"SELECT * FROM {ledger} FOR UPDATE")
+            deadline = time.monotonic() + 10
+            while await store.elect("n1/new", 0.5) is None:
+                assert time.monotonic() < deadline, "the stuck session was not ended"
+                await asyncio.sleep(0.05)
+        finally:
+            stuck.terminate()
+
+    with_store(servers, work)
+
+
 def test_a_term_goes_on_from_what_the_last_one_left(servers: ServerWorld) -> None:
     """A new holder knows which exchanges are open, though the last state was saved many entries ago."""
 
@@ -149,7 +169,9 @@ def test_a_database_that_was_set_back_or_altered_is_refused(servers: ServerWorld
         "tile/entries/000.p/44 does not match its tile": (f"UPDATE @.partial {flip} WHERE path NOT LIKE 'tile/entries/%'",),
         "does not match its tile": (f"UPDATE @.partial {flip} WHERE path LIKE 'tile/entries/%'",),
         "lacks tile/0/000.p/44": ("DELETE FROM @.partial",),
-        "rolled back": ("UPDATE @.ledger SET size = h.size, root = h.root, note = h.note FROM (SELECT * FROM @.head ORDER BY size LIMIT 1) AS h",),
+        "rolled back": (
+            "UPDATE @.ledger SET size = h.size, root = h.root, note = h.note FROM (SELECT * FROM @.head ORDER BY size LIMIT 1) AS h",
+        ),
         "contradicts its own note": ("UPDATE @.ledger SET root = set_byte(root, 0, get_byte(root, 0) # 1)",),
         "does not hold": ("UPDATE @.ledger SET note = set_byte(note, length(note) - 20, 65)",),
         "lacks the entries": ("DELETE FROM @.state", "DELETE FROM @.batch WHERE first_index = 2"),

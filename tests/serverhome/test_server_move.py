@@ -9,18 +9,17 @@ import pytest
 
 pytest.importorskip("asyncpg", reason="the package asyncpg is not installed")
 
-from conftest import unused_name  # noqa: E402
-from server_world import RING, EmbeddedWorld, Postgres, ServerWorld, Storage, closed, note, opened  # noqa: E402
-from test_homes_alike import add_records, client, events_of  # noqa: E402
-from test_server_fencing import check  # noqa: E402
+from server_world import RING, EmbeddedWorld, Postgres, ServerWorld, Storage, closed, note, opened, unused_name
+from test_homes_alike import add_records, client, events_of
+from test_server_fencing import check
 
-from affiant.kit.clock import SystemClock  # noqa: E402
-from affiant.kit.errors import AffiantError, Conflict, CouldNotLook, LedgerFault  # noqa: E402
-from affiant.ledger import LedgerReader, Writer  # noqa: E402
-from affiant.ledger.serverhome import ServerReader, migrate, open_reader  # noqa: E402
-from affiant.proof.hashes import leaf_hash, verify_consistency, verify_inclusion  # noqa: E402
-from affiant.proof.note import Checkpoint, Note  # noqa: E402
-from affiant.proof.tlogproof import TlogProof  # noqa: E402
+from affiant.kit.clock import SystemClock
+from affiant.kit.errors import AffiantError, Conflict, CouldNotLook, LedgerFault
+from affiant.ledger import LedgerReader, Writer
+from affiant.ledger.serverhome import ServerReader, migrate, open_reader
+from affiant.proof.hashes import leaf_hash, verify_consistency, verify_inclusion
+from affiant.proof.note import Checkpoint, Note
+from affiant.proof.tlogproof import TlogProof
 
 pytestmark = pytest.mark.server
 CLOCK = SystemClock()
@@ -63,12 +62,11 @@ def test_a_move_keeps_indexes_heads_and_proofs(moving: Moving) -> None:
         assert [head.note for head in reader.checkpoints()] == [head.note for head in old.checkpoints()]
     add_records(moving.home, 5)
     second = moving.servers.node("n2")
-    with moving.servers.writer(), moving.servers.writer(home=second):
-        with client(moving.home) as one, client(second) as two:
-            assert one.append([note("after")]) >= len(before)
-            two.append([note("elsewhere")])
-            one.outbox()
-            newest = Checkpoint.parse(Note.parse(two.checkpoint()).text)
+    with moving.servers.writer(), moving.servers.writer(home=second), client(moving.home) as one, client(second) as two:
+        assert one.append([note("after")]) >= len(before)
+        two.append([note("elsewhere")])
+        one.outbox()
+        newest = Checkpoint.parse(Note.parse(two.checkpoint()).text)
     with moving.servers.reader() as reader:
         assert list(reader.entries(0, len(before))) == before
         for text in moving.notes:

@@ -10,16 +10,15 @@ import pytest
 
 pytest.importorskip("asyncpg", reason="the package asyncpg is not installed")
 
-from conftest import unused_name  # noqa: E402
-from server_world import NOW, ORIGIN, RING, Postgres, ServerWorld, Storage, note, opened  # noqa: E402
-from test_server_fencing import Load, check  # noqa: E402
+from server_world import NOW, ORIGIN, RING, Postgres, ServerWorld, Storage, note, opened, unused_name
+from test_server_fencing import Load, check
 
-from affiant.kit.clock import SystemClock  # noqa: E402
-from affiant.kit.errors import BadInput, Conflict, LedgerFault  # noqa: E402
-from affiant.kit.home import create_home  # noqa: E402
-from affiant.kit.keyring import Keyring  # noqa: E402
-from affiant.ledger import LedgerClientSync, encode  # noqa: E402
-from affiant.ledger.serverhome import UNPLACED, LedgerStore, found, join  # noqa: E402
+from affiant.kit.clock import SystemClock
+from affiant.kit.errors import BadInput, Conflict, LedgerFault
+from affiant.kit.home import create_home
+from affiant.kit.keyring import Keyring
+from affiant.ledger import LedgerClientSync, encode
+from affiant.ledger.serverhome import UNPLACED, LedgerStore, found, join
 
 pytestmark = pytest.mark.server
 CLOCK = SystemClock()

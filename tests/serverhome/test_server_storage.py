@@ -14,16 +14,15 @@ import pytest
 
 pytest.importorskip("asyncpg", reason="the package asyncpg is not installed")
 
-from conftest import unused_name  # noqa: E402
-from server_world import RING, Postgres, ServerWorld, Storage, note  # noqa: E402
-from test_server_fencing import check  # noqa: E402
+from server_world import RING, Postgres, ServerWorld, Storage, note, unused_name
+from test_server_fencing import check
 
-from affiant.kit.clock import SystemClock  # noqa: E402
-from affiant.kit.errors import BadInput, CouldNotLook, LedgerFault, NotFound  # noqa: E402
-from affiant.ledger import LedgerClientSync  # noqa: E402
-from affiant.ledger.serverhome import ObjectStore, found  # noqa: E402
-from affiant.proof.hashes import leaf_hash, verify_inclusion  # noqa: E402
-from affiant.proof.tiles import bundle_path, tile_path, unpack_bundle  # noqa: E402
+from affiant.kit.clock import SystemClock
+from affiant.kit.errors import BadInput, CouldNotLook, LedgerFault, NotFound
+from affiant.ledger import LedgerClientSync
+from affiant.ledger.serverhome import ObjectStore, found
+from affiant.proof.hashes import leaf_hash, verify_inclusion
+from affiant.proof.tiles import bundle_path, tile_path, unpack_bundle
 
 pytestmark = pytest.mark.server
 CLOCK = SystemClock()
@@ -55,7 +54,7 @@ def test_full_bundles_go_to_storage_and_out_of_the_database(servers: ServerWorld
     with servers.writer(keep_entries=500, state_every=500):
         fill(servers, 3_000)
         until(lambda: numbers(servers)[1] >= 11 and numbers(servers)[2] >= 2_048)
-    size, archived, pruned = numbers(servers)
+    size, archived, _pruned = numbers(servers)
     assert archived == size // 256
     with pytest.raises(LedgerFault), servers.reader() as reader:
         reader.entries_in_database(0, 256)  # type: ignore[attr-defined]
@@ -118,10 +117,9 @@ def test_another_history_in_storage_stops_the_sequencer(servers: ServerWorld) ->
     """If storage holds other bytes where the first bundle belongs, the writer stops with that word and replaces nothing."""
     with closing(ObjectStore(servers.config)) as objects:
         objects.put(bundle_path(0), b"somebody else's")
-        with servers.writer() as writer:
-            with LedgerClientSync(servers.home.run / "writer.sock", "n1", "gateway", CLOCK, 20.0) as link:
-                link.append([note(f"{n}") for n in range(400)])
-                assert writer.process.wait(timeout=30) == 1
+        with servers.writer() as writer, LedgerClientSync(servers.home.run / "writer.sock", "n1", "gateway", CLOCK, 20.0) as link:
+            link.append([note(f"{n}") for n in range(400)])
+            assert writer.process.wait(timeout=30) == 1
         assert objects.get(bundle_path(0)) == b"somebody else's"
     assert not servers.check().good
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +36,7 @@ class Run:
     committed: int = 0
     moved: int = 0
     acked: dict[int, int] = field(default_factory=dict)
+    told: Callable[[Run], None] = lambda run: None
 
     def open(self, ops: FileOps | None = None) -> Writer:
         return Writer.open(self.home, RING, self.clock, OPTIONS, ops)
@@ -50,17 +50,22 @@ class Run:
                 self.acked.update({self.seq + n: first + n for n in range(count)})
                 self.seq += count
             elif what == "outbox":
-                if self.committed < sum(number for step, number in STEPS[: self.position + 1] if step == "outbox"):
+                if self.committed < self.due_rows():
                     add_outbox(self.home, count)
                     self.committed += count
                 writer.pump_outbox()
                 self.moved = self.committed
             elif what == "minute":
-                self.clock.advance_s(61)
+                self.clock.value_us += 61_000_000
             else:
                 head = writer.checkpoint(keep=bool(count))
                 assert head.size == writer.size
             self.position += 1
+            self.told(self)
+
+    def due_rows(self) -> int:
+        """Outbox rows that must be committed once the present step is done."""
+        return sum(number for step, number in STEPS[: self.position + 1] if step == "outbox")
 
     def check(self) -> None:
         """The whole tree verifies; each acknowledged event is where it was said to be, each event of the run is there once."""
@@ -162,15 +167,3 @@ class NthOps(FileOps):
         due = self._strike("truncate")
         super().truncate(fd, size)
         self._after(due)
-
-
-@contextmanager
-def closing_quietly(writer: Writer, allowed: tuple[type[BaseException], ...]) -> Iterator[Writer]:
-    """Close a writer whose disk may still fail."""
-    try:
-        yield writer
-    finally:
-        try:
-            writer.close()
-        except allowed:
-            pass

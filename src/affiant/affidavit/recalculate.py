@@ -73,15 +73,14 @@ class _Kept(Digest):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self._file: BinaryIO = open(path, "wb")  # noqa: SIM115 - closed by result()
+        self._file: BinaryIO = open(path, "wb")  # noqa: SIM115 - closed by close()
 
     def write(self, data: bytes) -> None:
         super().write(data)
         self._file.write(data)
 
-    def result(self) -> tuple[str, int]:
+    def close(self) -> None:
         self._file.close()
-        return super().result()
 
 
 @dataclass

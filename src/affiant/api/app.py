@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from affiant.api import changes, evidence, keys, people
+from affiant.api import changes, evidence, keeping, keys, people
 from affiant.api.auth import Unauthenticated, authenticate, may
 from affiant.api.context import Context
 from affiant.api.model import NOBODY, PUBLIC, SIGNED_IN, Answer, Call, Caller, Raw, RouteSpec, check_body
@@ -27,7 +27,7 @@ from affiant.api.openapi import openapi
 from affiant.kit.errors import AffiantError, BadInput, Conflict, CouldNotLook, Finding, Forbidden, NotFound
 from affiant.records import LOCAL, VIA, FaultyInput
 
-ROUTES: tuple[RouteSpec, ...] = (*people.ROUTES, *keys.ROUTES, *changes.ROUTES, *evidence.ROUTES)
+ROUTES: tuple[RouteSpec, ...] = (*people.ROUTES, *keys.ROUTES, *changes.ROUTES, *evidence.ROUTES, *keeping.ROUTES)
 _STATUS: tuple[tuple[type[AffiantError], int], ...] = (
     (Unauthenticated, 401), (NotFound, 404), (Forbidden, 403), (Conflict, 409), (BadInput, 400), (CouldNotLook, 503), (Finding, 422),
 )  # fmt: skip

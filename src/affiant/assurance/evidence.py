@@ -11,18 +11,24 @@ from typing import Any, Protocol
 
 import msgspec
 
+from affiant.assurance.columns import ColumnTables, Weighed
 from affiant.assurance.period import Period
-from affiant.assurance.tables import Cells, Tables, open_tables
+from affiant.assurance.tables import Cells, SqliteTables
 from affiant.catalog import LIBRARY
 from affiant.kit.errors import BadInput, CouldNotLook, LedgerFault
+from affiant.ledger import LedgerReader
+from affiant.ledger.columnar.convert import Summary
+from affiant.ledger.columnar.store import DUE_AT, ColumnStore
 from affiant.proof.errors import ProofError
 from affiant.proof.expected import Adoptions
 from affiant.proof.hashes import leaf_hash
 from affiant.proof.pledges import Pledges
-from affiant.proof.rebuild import Producers
+from affiant.proof.producers import Producers
 from affiant.proof.views import Views
 
 _HASH = 32
+_OPENINGS = frozenset({"exchange.opened", "exchange.refused"})
+_decode = msgspec.json.Decoder().decode
 
 
 class Reader(Protocol):
@@ -55,25 +61,31 @@ class Listed:
 class Evidence:
     """Tables over the entries [view_from, end_size). Use as a context manager, or call `close`.
 
+    With DuckDB, closed days of a home's ledger are read as Parquet (made first where enough of it is due), the rest as it lies.
+
     Args:
         reader: of the ledger.
         end_size: entries with a lower index are read; all by default.
         engine: `duckdb` or `sqlite`.
         view_from: first entry that is read: the `period.opened` of the period, or 0 (see `opening_of`).
         views: bytes of views.json; the shipped ones by default.
+        due_at: entries of closed days that must wait before they are made into Parquet here.
 
     Raises:
-        LedgerFault: an entry is no envelope, or has a field of another type than its view says.
-        BadInput: the range is none.
+        LedgerFault: an entry is no envelope, has a field of another type than its view says, or is not the one in the tree.
+        BadInput: the range is none, or there is no such engine.
     """
 
     def __init__(
-        self, reader: Reader, end_size: int | None = None, engine: str = "duckdb", view_from: int = 0, views: bytes | None = None
-    ) -> None:
+        self, reader: Reader, end_size: int | None = None, engine: str = "duckdb", view_from: int = 0, views: bytes | None = None,
+        due_at: int = DUE_AT,
+    ) -> None:  # fmt: skip
         size = reader.size
         end = size if end_size is None else end_size
         if not 0 <= view_from <= end <= size:
             raise BadInput(f"There are no entries {view_from} to {end}; the ledger has {size}.", "Ask for fewer.")
+        if engine not in ("duckdb", "sqlite"):
+            raise BadInput(f"There is no engine {engine!r}.", "Use duckdb or sqlite.")
         self.engine = engine
         self.view_from = view_from
         self.end_size = view_from
@@ -81,12 +93,15 @@ class Evidence:
         self.last_at_us = 0
         self.sequence_fault = ""
         self.counts: dict[str, int] = {}
-        self._views = Views.parse((LIBRARY / "views.json").read_bytes() if views is None else views)
+        views = (LIBRARY / "views.json").read_bytes() if views is None else views
         self._adoptions, self._pledges = Adoptions(), Pledges()
         self._adopted: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
         self._producers = Producers(view_from == 0)
-        self._leaves = bytearray()
-        self._tables: Tables = open_tables(engine, self._views)
+        self._leaves = Leaves(reader)
+        self._store = ColumnStore(reader, views) if engine == "duckdb" and isinstance(reader, LedgerReader) else None
+        self._due_at = due_at
+        self._columns = ColumnTables(views, self._store) if engine == "duckdb" else None
+        self._rows = SqliteTables(Views.parse(views)) if engine == "sqlite" else None
         self._prepared: tuple[int, int, int] = (0, 0, 0)
         try:
             self.extend(reader, end)
@@ -94,43 +109,93 @@ class Evidence:
             self.close()
             raise
 
+    @property
+    def _tables(self) -> ColumnTables | SqliteTables:
+        tables = self._columns or self._rows
+        assert tables is not None
+        return tables
+
     def extend(self, reader: Reader, end_size: int) -> None:
         """Read on to a later end.
 
         Raises:
             LedgerFault: as the constructor.
         """
-        decode = msgspec.json.Decoder().decode
-        index = self.end_size
-        try:
-            for index, data in enumerate(reader.entries(self.end_size, end_size), self.end_size):
-                self._take(index, data, decode(data))
-        except (ProofError, msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
-            raise LedgerFault(f"Entry {index} cannot be read: {error}", "Run `affiant ledger verify`.") from error
-        self._tables.flush()
+        if self._columns is not None:
+            self._by_columns(self._columns, reader, end_size)
+        else:
+            self._one_by_one(reader, end_size)
         self._tables.replace("pledge", self._pledges.rows())
         self.end_size = max(end_size, self.end_size)
         self._prepared = (0, 0, 0)
 
-    def _take(self, index: int, data: bytes, envelope: Any) -> None:
-        self._leaves += leaf_hash(data)
-        kind = envelope["type"]
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        self.first_at_us = self.first_at_us or envelope["at"]
-        self.last_at_us = max(self.last_at_us, envelope["at"])
+    def _by_columns(self, tables: ColumnTables, reader: Reader, end: int) -> None:
+        """Whole partitions in place, what lies before and behind them loaded."""
+        start, partitions = self.end_size, []
+        if self._store is not None and not self.counts:
+            self._store.catch_up(self._due_at)
+            partitions = [each for each in self._store.partitions if start <= each.start and each.stop <= end]
+        if partitions:
+            self._load(tables, reader, start, partitions[0].start)
+            tables.use(partitions)
+            for each in partitions:
+                self._absorb(reader, each.summary)
+            start = partitions[-1].stop
+        self._load(tables, reader, start, end)
+
+    def _load(self, tables: ColumnTables, reader: Reader, start: int, stop: int) -> None:
+        if start < stop:
+            self._absorb(reader, tables.load(self._leaves.hashed(reader.entries(start, stop), start), start))
+
+    def _absorb(self, reader: Reader, summary: Summary) -> None:
+        """Take notice of what a run of entries says beside rows."""
+        for kind, count in summary.counts.items():
+            self.counts[kind] = self.counts.get(kind, 0) + count
+        self.first_at_us = self.first_at_us or summary.first_at
+        self.last_at_us = max(self.last_at_us, summary.last_at)
         if not self.sequence_fault:
             try:
-                self._producers.add(index, envelope)
+                self._producers.join(summary.producers)
+                self.sequence_fault = summary.fault
             except ProofError as error:
                 self.sequence_fault = error.message
-        for view, row in self._views.rows(index, envelope):
-            self._tables.add(view, row)
+        kept = list(summary.kept)
+        for name in summary.missing:
+            kept += [(index, data) for index, data in _about(reader, name) if self.view_from <= index < summary.start]
+        for index, data in sorted(kept):
+            self._keep(index, _decode(data))
+
+    def _keep(self, index: int, envelope: Any) -> None:
+        kind = envelope["type"]
         self._adoptions.add(index, envelope)
         self._pledges.add(index, envelope)
         if kind == "control.adopted":
             self._adopted.setdefault(envelope.get("ref", ""), []).append((index, envelope.get("body", {})))
         elif kind == "state.carried" and envelope["body"].get("of") == "control.adopted":
             self._adopted.setdefault(envelope.get("ref", ""), []).append((index, envelope["body"].get("body", {})))
+
+    def _one_by_one(self, reader: Reader, end_size: int) -> None:
+        index, rows = self.end_size, self._rows
+        assert rows is not None
+        try:
+            entries = self._leaves.hashed(reader.entries(self.end_size, end_size), self.end_size)
+            for index, data in enumerate(entries, self.end_size):
+                envelope = _decode(data)
+                kind = envelope["type"]
+                self.counts[kind] = self.counts.get(kind, 0) + 1
+                self.first_at_us = self.first_at_us or envelope["at"]
+                self.last_at_us = max(self.last_at_us, envelope["at"])
+                if not self.sequence_fault:
+                    try:
+                        self._producers.add(index, envelope)
+                    except ProofError as error:
+                        self.sequence_fault = error.message
+                for view, row in rows.views.rows(index, envelope):
+                    rows.add(view, row)
+                self._keep(index, envelope)
+        except (ProofError, msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
+            raise LedgerFault(f"Entry {index} cannot be read: {error}", "Run `affiant ledger verify`.") from error
+        rows.flush()
 
     def prepare(self, period: Period) -> None:
         """Compute the expected occurrences of a period; queries read those of the last one prepared."""
@@ -157,10 +222,23 @@ class Evidence:
         Raises:
             BadInput: it was not read.
         """
-        at = (index - self.view_from) * _HASH
         if not self.view_from <= index < self.end_size:
             raise BadInput(f"A row names the entry {index}, which was not read.", "Correct the population's query.")
-        return bytes(self._leaves[at : at + _HASH])
+        return self._leaves.of(index)
+
+    def weigh(self, population: str, procedure: str, params: Mapping[str, int], most: int = 10_000) -> Weighed:
+        """What a population's rows come to under a procedure, without taking the rows out: for years of traffic.
+
+        Args:
+            most: rows that are not met and are given one by one.
+
+        Raises:
+            CouldNotLook: the engine is not DuckDB.
+            BadInput: as `query`.
+        """
+        if self._columns is None:
+            raise CouldNotLook("Only DuckDB weighs a population without its rows.", "Use the engine duckdb.")
+        return self._columns.weigh(population, procedure, params, most)
 
     def adopted(self, control: str) -> tuple[int, Mapping[str, Any]] | None:
         """(index, body) of the entry that put the newest version of a control into force; None where none did."""
@@ -184,6 +262,40 @@ class Evidence:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Leaves:
+    """Leaf hashes of entries: of those that were loaded as they were hashed then, of others out of the tree's tiles."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._runs: list[tuple[int, bytearray]] = []
+
+    def hashed(self, entries: Iterator[bytes], start: int) -> Iterator[bytes]:
+        """The same entries, hashed on their way."""
+        run = bytearray()
+        self._runs.append((start, run))
+        for entry in entries:
+            run += leaf_hash(entry)
+            yield entry
+
+    def of(self, index: int) -> bytes:
+        """Leaf hash of an entry."""
+        for start, run in self._runs:
+            if start <= index < start + len(run) // _HASH:
+                return bytes(run[(index - start) * _HASH : (index - start + 1) * _HASH])
+        if isinstance(self._reader, LedgerReader):
+            return self._reader.leaf_hash(index)
+        return leaf_hash(next(iter(self._reader.entries(index, index + 1))))
+
+
+def _about(reader: Reader, ref: str) -> list[tuple[int, bytes]]:
+    """(index, entry) of the openings of an exchange, wherever they are."""
+    if isinstance(reader, LedgerReader):
+        found = [(index, reader.entry(index)) for index in reader.find(ref)]
+    else:
+        found = [(index, data) for index, data in enumerate(reader.entries(0, reader.size)) if ref.encode() in data]
+    return [(index, data) for index, data in found if (e := _decode(data))["type"] in _OPENINGS and e.get("ref") == ref]
 
 
 class Head(Protocol):

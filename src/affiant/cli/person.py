@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from affiant.cli import ledger_keep
 from affiant.cli.session import as_option, session
 from affiant.cli.shared import home_option, need_home, out, say, table
 from affiant.kit.errors import Conflict
@@ -63,3 +64,7 @@ def leave(ctx: click.Context, who: str, home: Path | None, person: str) -> None:
     with session(ctx, need_home(home), person) as api:
         out(api.post(f"/people/{who}/leave"))
     say(f"{who} has left.")
+
+
+command.add_command(ledger_keep.contact)
+command.add_command(ledger_keep.forget)

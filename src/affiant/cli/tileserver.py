@@ -11,31 +11,37 @@ from typing import Any
 from affiant.cli.shared import out, say
 from affiant.kit.errors import Conflict
 from affiant.kit.home import Home
+from affiant.ledger.retention import MINIMUM, minimum_index, published
 
 _TILE = re.compile(r"/tile/(?:[0-9]|[1-5][0-9]|6[0-3]|entries)/(?:x[0-9]{3}/)*[0-9]{3}(?:\.p/[0-9]{1,3})?")
 
 
 class _Tiles(http.server.SimpleHTTPRequestHandler):
-    """Serves the checkpoint and tiles, nothing else that may lie in the folder."""
+    """Serves the checkpoint, the minimum index and tiles that it does not exclude, nothing else that may lie in the folder."""
 
     protocol_version = "HTTP/1.1"
     _status = 0
+
+    def __init__(self, *args: Any, home: Home, **kwargs: Any) -> None:
+        self._home = home
+        super().__init__(*args, **kwargs)
 
     def send_response(self, code: int, message: str | None = None) -> None:
         self._status = int(code)
         super().send_response(code, message)
 
     def send_head(self) -> Any:
-        if self.path != "/checkpoint" and not _TILE.fullmatch(self.path):
+        known = self.path in ("/checkpoint", f"/{MINIMUM}") or _TILE.fullmatch(self.path)
+        if not known or not published(self.path[1:], minimum_index(self._home)):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         return super().send_head()
 
     def guess_type(self, path: Any) -> str:
-        return "text/plain; charset=utf-8" if self.path == "/checkpoint" else "application/octet-stream"
+        return "text/plain; charset=utf-8" if self.path in ("/checkpoint", f"/{MINIMUM}") else "application/octet-stream"
 
     def end_headers(self) -> None:
-        fixed = self._status == HTTPStatus.OK and self.path != "/checkpoint"
+        fixed = self._status == HTTPStatus.OK and self.path.startswith("/tile/")
         self.send_header("cache-control", "public, max-age=31536000, immutable" if fixed else "no-cache")
         super().end_headers()
 
@@ -50,7 +56,7 @@ def serve_tiles(home: Home, host: str, port: int) -> None:
         Conflict: the address cannot be listened on.
     """
     try:
-        server = http.server.ThreadingHTTPServer((host, port), partial(_Tiles, directory=str(home.ledger)))
+        server = http.server.ThreadingHTTPServer((host, port), partial(_Tiles, directory=str(home.ledger), home=home))
     except OSError as error:
         raise Conflict(f"Cannot listen on {host}:{port}: {error.strerror}.", "Give another --port (0: any free one).") from error
     with server:

@@ -201,10 +201,10 @@ class Publisher:
             try:
                 while written < len(data):
                     written += self._ops.write(fd, memoryview(data)[written:], offset + written)
+                self._ops.sync(fd)
             except OSError:
                 self._ops.truncate(fd, offset)
                 raise
-            self._ops.sync(fd)
         finally:
             os.close(fd)
         self._kept = head

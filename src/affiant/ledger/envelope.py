@@ -173,6 +173,8 @@ def encode(draft: Draft, producer: str, seq: int, at_us: int, mono_ns: int) -> b
             _explain(draft.body, "body")
     except RecursionError:
         raise BadInput(f"The event {draft.type} is nested too deeply.", "Flatten it.") from None
+    if not -MAX_INT <= at_us <= MAX_INT:
+        raise BadInput(f"The clock says {at_us} µs, which no entry can carry.", "Set the clock of this machine.")
     envelope = _Envelope(
         actor=draft.actor, at=at_us, body=draft.body, mono=mono_ns, policy=draft.policy, producer=producer, ref=draft.ref, seq=seq,
         tenant=draft.tenant, tv=draft.version, type=draft.type, v=ENVELOPE_VERSION,

@@ -180,6 +180,12 @@ class Index:
             found = db.execute("SELECT idx FROM entry WHERE at >= ? AND at < ? AND idx < ? ORDER BY idx", (from_us, to_us, size))
             return [row[0] for row in found]
 
+    def first_since(self, at_us: int, size: int) -> int | None:
+        """Lowest index of an entry with at >= at_us, or None."""
+        with self._caught_up(size) as db:
+            row = db.execute("SELECT MIN(idx) FROM entry WHERE at >= ? AND idx < ?", (at_us, size)).fetchone()
+            return None if row[0] is None else int(row[0])
+
     def of_types(self, types: tuple[str, ...], start: int, stop: int) -> Iterator[int]:
         """Indexes in [start, stop) of entries of these types, ascending."""
         with self._caught_up(stop) as db:

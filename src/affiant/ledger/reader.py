@@ -246,6 +246,10 @@ class LedgerReader:
         for index in self._index.of_types(types, start, self.size if stop is None else stop):
             yield index, self.event(index)
 
+    def first_since(self, at_us: int) -> int | None:
+        """Lowest index of an entry written at or after an instant, or None."""
+        return self._index.first_since(at_us, self.size)
+
     def counts(self) -> dict[str, int]:
         """Number of entries of each type."""
         return self._index.counts(self.size)
@@ -255,6 +259,10 @@ class LedgerReader:
     def leaf_hash(self, index: int) -> bytes:
         """Leaf hash of one entry."""
         return self._hash(0, index)
+
+    def leaf_hashes(self, number: int) -> list[bytes]:
+        """Leaf hashes of the 256 entries of a full bundle, out of its tile."""
+        return self._tile(0, number, TILE_WIDTH)
 
     def _tile(self, level: int, number: int, width: int) -> list[bytes]:
         key = (level, number, width)

@@ -184,6 +184,7 @@ def recover(home: Home, keys: VerifierKey | LogKeys, key: bytes, ops: FileOps, t
         LedgerFault: it is truncated, rolled back, forked, altered or unreadable; says which, and what to do.
     """
     # 1. The signed head in force, and heads signed before it.
+    _check_created(home)
     head = open_head(read_note(home), keys, str(home.ledger / "checkpoint"))
     kept = read_kept(home)
     if kept and kept[-1].size > head.size:
@@ -228,6 +229,18 @@ def recover(home: Home, keys: VerifierKey | LogKeys, key: bytes, ops: FileOps, t
     _check_kept(home, kept, keys)
     tiles.sweep(head.size)
     return Recovered(tree.size, place, producers, tree, head, statements)
+
+
+def _check_created(home: Home) -> None:
+    """Tell a ledger whose creation was broken off, which held nothing yet, from one that lost its head."""
+    if (home.ledger / "checkpoint").exists() or home.checkpoints_log.exists() or segment_firsts(home.segments) not in ([], [0]):
+        return
+    path = home.segments / segment_name(0)
+    if not path.exists() or len(list(batches(read_from(path, 0), 0))) <= 1:
+        raise LedgerFault(
+            f"{home.root} has no signed head and no more than its first entries: its creation was broken off, or its files are gone.",
+            "If it ever served, restore it from a backup; otherwise create a home in an empty directory.",
+        )
 
 
 def _flush(tiles: TileWriter) -> None:

@@ -19,11 +19,11 @@ class EventType:
         owner: the room that writes it.
         meaning: one sentence.
         fields: body field -> meaning; a trailing `?` marks one that may be omitted.
-        retention: class of how long entries are kept (`audit`: 18 months by default).
+        retention: class of how long entries are kept (`retention`: audit 18 months; lasting: a copy with its proof stays for ever).
         version: of the body's layout; fields are added, never renamed or re-used.
         carried: whether the last one per `ref` is carried into a new period.
         ended_by: types that end a carried record.
-        sealed: body fields whose values are sealed (none yet).
+        sealed: body fields that hold a commitment; the value lies sealed beside the ledger (`sealed`).
     """
 
     name: str
@@ -100,6 +100,21 @@ _TYPES = (
         "roles": "list of role", "change": "change id"}, carried=True, ended_by=("person.left",)),
     EventType("person.left", "records", "A person lost sessions, keys and roles. ref = person id.", {"change": "change id"}),
     EventType("person.password_set", "records", "A person got a local password. ref = person id.", {"by": "person id or local"}),
+    EventType("person.contact_set", "records", "A person's contact address was set. ref = person id.", {
+        "contact": "hex salted commitment to the e-mail address", "subject": "whose key seals it", "by": "person id or local"},
+        sealed=("contact",)),
+    EventType("sealed.opened", "records", "Somebody looked at a sealed value. ref = as in the event that holds its commitment.", {
+        "of": "event type", "field": "sealed field", "subject": "whose", "by": "person id or local"}),
+    EventType("subject_key.destroyed", "records", "A subject's key is gone; its sealed values cannot be had again. ref = subject.", {
+        "by": "person id", "why": "text", "values": "sealed values that it closed",
+        "reapplied": "0/1: again, in an older copy that was restored"}, retention="lasting"),
+    EventType("hold.placed", "records", "A legal hold: nothing in its scope is pruned or destroyed. ref = hold id.", {
+        "scope": "all, or a subject", "why": "text", "by": "person id"}, carried=True, ended_by=("hold.released",)),
+    EventType("hold.released", "records", "A legal hold ended. ref = hold id.", {
+        "scope": "all, or a subject", "why": "text", "by": "person id"}),
+    EventType("ledger.pruned", "records", "A prefix of the ledger is no longer published. ref = minimum index as text.", {
+        "minimum": "lowest index that is published", "before": "µs: entries from then on stay", "root": "hex root over the entries below",
+        "by": "person id"}, retention="lasting"),
     EventType("tenant_key.destroyed", "records", "A tenant's month key is gone; commitments under it stay closed. ref = tenant/month.", {
         "month": "yyyymm", "by": "person id or local"}),
     EventType("session.opened", "records", "A console sign-in. ref = session id.", {"person": "id", "how": "password or link"}),

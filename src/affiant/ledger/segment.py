@@ -139,7 +139,11 @@ class SegmentWriter:
         self._fd = os.open(directory / segment_name(place.first), os.O_RDWR)
         self._reserved = place.offset
         self._can_reserve = True
-        self.reserve()
+        try:
+            self.reserve()
+        except SyncError:
+            os.close(self._fd)
+            raise
 
     @classmethod
     def create(cls, directory: Path, ops: FileOps, first: int, segment_bytes: int = SEGMENT_BYTES) -> SegmentWriter:
@@ -167,6 +171,9 @@ class SegmentWriter:
 
         Returns:
             False if there is no room for that.
+
+        Raises:
+            SyncError: the disk fails.
         """
         if not self._can_reserve or self._reserved - self.offset >= AHEAD_BYTES:
             return True
@@ -176,7 +183,7 @@ class SegmentWriter:
         except OSError as error:
             if error.errno in NO_ROOM_ERRORS:
                 return False
-            raise
+            raise SyncError(f"Reserving blocks for {segment_name(self.first)} failed: {error.strerror}") from error
         self._reserved = self.offset + step
         return True
 
@@ -224,18 +231,39 @@ class SegmentWriter:
             fresh = SegmentWriter.create(self.directory, self._ops, index, self._limit)
         except OSError as error:
             if error.errno in NO_ROOM_ERRORS:
-                (self.directory / segment_name(index)).unlink(missing_ok=True)
+                self._drop(index)
                 return
             raise SyncError(f"Beginning {segment_name(index)} failed: {error.strerror}") from error
-        self._ops.truncate(self._fd, self.offset)
+        try:
+            self._ops.truncate(self._fd, self.offset)
+        except OSError as error:
+            os.close(fresh._fd)
+            raise SyncError(f"Ending {segment_name(self.first)} failed: {error.strerror}") from error
         os.close(self._fd)
         self._fd, self.first, self.offset = fresh._fd, fresh.first, 0
         self._reserved, self._can_reserve = fresh._reserved, fresh._can_reserve
 
+    def _drop(self, index: int) -> None:
+        """Remove a segment that could not be begun, name and all, before its entries go elsewhere."""
+        try:
+            (self.directory / segment_name(index)).unlink(missing_ok=True)
+            self._ops.sync_directory(self.directory)
+        except OSError as error:
+            raise SyncError(f"Removing the empty {segment_name(index)} failed: {error.strerror}") from error
+
     def close(self) -> None:
-        """Give the reserved blocks back and close."""
-        if self._fd >= 0:
+        """Give the reserved blocks back and close.
+
+        Raises:
+            SyncError: they could not be given back; nothing is lost.
+        """
+        if self._fd < 0:
+            return
+        try:
             self._ops.truncate(self._fd, self.offset)
+        except OSError as error:
+            raise SyncError(f"Closing {segment_name(self.first)} failed: {error.strerror}") from error
+        finally:
             os.close(self._fd)
             self._fd = -1
 

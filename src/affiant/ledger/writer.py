@@ -143,6 +143,9 @@ class Writer:
             writer._segment = SegmentWriter.create(home.segments, ops, 0, options.segment_bytes)
             writer._publisher = Publisher(home, writer._key, ops, None)
             writer._durable = DurableSize(home.run, 0)
+        except OSError as error:
+            os.close(lock)
+            raise _cannot_use(home, error) from error
         except BaseException:
             os.close(lock)
             raise
@@ -155,6 +158,12 @@ class Writer:
             )
             writer.append([created, writer.started_draft()])
             writer.checkpoint(keep=True)
+            # The names that everything later lies under: the home's own, those in it, and its first files'.
+            for directory in (home.ledger, home.root, home.root.parent):
+                ops.sync_directory(directory)
+        except OSError as error:
+            writer.close()
+            raise _cannot_use(home, error) from error
         except BaseException:
             writer.close()
             raise
@@ -201,11 +210,17 @@ class Writer:
         self.close()
 
     def close(self) -> None:
-        """Let go of the home. Everything acknowledged is on disk already."""
-        self._outbox.close()
-        self._segment.close()
-        self._durable.close()
-        os.close(self._lock)
+        """Let go of the home. Everything acknowledged is on disk already.
+
+        Raises:
+            SyncError: see `SegmentWriter.close`; the home is let go all the same.
+        """
+        try:
+            self._outbox.close()
+            self._segment.close()
+        finally:
+            self._durable.close()
+            os.close(self._lock)
 
     # -- what is known
 

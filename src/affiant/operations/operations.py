@@ -84,7 +84,7 @@ class Operations:
         """Look whether the node serves, and see that what is due is being done.
 
         Nothing waits for work under way, so that the next look is not late: except under an injected clock that stands still, where
-        whoever moves it must know that the work of this moment (but for what runs apart) is done.
+        whoever moves it must know that the work of this moment, the hour's anchor included, is done.
 
         Raises:
             LedgerUnavailable: outcomes could not be written; they are kept and written later.
@@ -93,6 +93,7 @@ class Operations:
         self._meter.observe(Observation(now_us, time.monotonic_ns(), self._context.ready()))
         if self._injected and abs(now_us - time.time_ns() // 1000) > _FOLLOWING_US:
             await self._work()
+            await asyncio.gather(*self._apart.values())
         else:
             done = self._working
             if done is None or done.done():

@@ -17,7 +17,7 @@ from affiant.operations.keep import keep_json, kept_json
 from affiant.operations.schedule import HOUR_US, MINUTE_US
 
 GAP_NS = 5_000_000_000
-JUMP_US = HOUR_US + MINUTE_US
+JUMP_US = 2 * HOUR_US
 _MINUTES = 60
 
 

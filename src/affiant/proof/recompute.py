@@ -155,6 +155,13 @@ class Recomputation:
             Lie: something recorded is not what comes out.
             Malformed: a query leaves the grammar.
         """
+        try:
+            return self._run(sequence_good)
+        finally:
+            for file in self._files.values():
+                file.close()
+
+    def _run(self, sequence_good: bool) -> Outcome:
         definition, (run_idx, _), body = self._definition, self._recorded.run, self._recorded.body
         if self._recorded.freeze is None:
             return self._finish(_without_population(definition, body, run_idx))

@@ -54,6 +54,9 @@ class Digest:
         self._hash.update(data)
         self._size += len(data)
 
+    def close(self) -> None:
+        """No more bytes come."""
+
     def result(self) -> Tuple[str, int]:
         """SHA-256 (hex) and size of what was written."""
         return self._hash.hexdigest(), self._size

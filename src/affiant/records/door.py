@@ -13,6 +13,7 @@ from typing import Any
 from affiant.kit.clock import Clock
 from affiant.kit.crypto import check_password, hash_password, secret_hash
 from affiant.kit.errors import BadInput, Forbidden, NotFound
+from affiant.kit.halves import Halves
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.ledger import Draft
@@ -41,6 +42,7 @@ from affiant.records.model import (
 from affiant.records.network import Resolve, resolve_host
 from affiant.records.policies import built_in_policies
 from affiant.records.references import scope_faults
+from affiant.records.sealed import SealedRecords
 from affiant.records.snapshot import Snapshot
 from affiant.records.unit import Units, actor_of
 
@@ -70,12 +72,17 @@ class Records:
         self.home, self.clock = home, clock
         self._keyring, self._resolve = keyring, resolve
         self._units = Units(home.records_db, home.node, keyring.master, clock, on_commit, create)
+        self._halves = Halves(home, keyring.master)
+        self.sealed = SealedRecords(self._units, self._halves, self.require)
+        """Sealed values, subjects' keys and legal holds."""
+        self.sealed.finish()
         self.serving = False
         """Whether workers may be connected (the snapshot server sets it): then they confirm revocations; else nothing serves."""
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database, and the store of subjects' key halves."""
         self._units.database.close()
+        self._halves.close()
 
     @property
     def producer(self) -> str:

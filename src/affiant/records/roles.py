@@ -43,6 +43,8 @@ MATRIX: dict[str, frozenset[str]] = {
     "record.read": _STAFF,
     "person.read": _STAFF,
     "person.invite": frozenset({ADMIN, COMPLIANCE}),
+    "person.contact.read": frozenset({ADMIN, COMPLIANCE, PRIVACY}),  # one's own always
+    "person.contact.set": frozenset({ADMIN, COMPLIANCE}),
     "person.leave": frozenset({ADMIN, COMPLIANCE}),
     "key.read": _STAFF | {CONSUMER},  # a consumer sees their own only
     "key.create": frozenset({ADMIN, COMPLIANCE, DEVELOPER, OPERATOR}),
@@ -57,13 +59,20 @@ MATRIX: dict[str, frozenset[str]] = {
     "usage.import": frozenset({ADMIN, COMPLIANCE, OPERATOR}),
     "affidavit.build": frozenset({ADMIN, COMPLIANCE, AUDITOR}),
     "tenant.destroy": frozenset({PRIVACY}),
+    "subject.destroy": frozenset({PRIVACY}),
+    "hold.read": _STAFF,
+    "hold.place": frozenset({COMPLIANCE, PRIVACY}),
+    "hold.release": frozenset({COMPLIANCE, PRIVACY}),
+    "ledger.prune": frozenset({COMPLIANCE}),
     **{f"change.propose:{kind}": _PROPOSE[kind] for kind in KINDS},
     **{f"change.approve:{kind}": _APPROVE[kind] for kind in KINDS},
     **{f"change.activate:{kind}": _PROPOSE[kind] | _APPROVE[kind] for kind in KINDS},
     "apply": frozenset({ADMIN, COMPLIANCE, DEVELOPER, OPERATOR, PRIVACY}),  # each change in it needs its own right to propose
 }
 
-_LOCAL_DENIED_PREFIXES = ("change.approve:", "tenant.destroy")
+_LOCAL_DENIED_PREFIXES = (
+    "change.approve:", "tenant.destroy", "subject.destroy", "hold.place", "hold.release", "ledger.prune", "person.contact.",
+)  # fmt: skip
 
 
 def may(roles: Iterable[str], action: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from affiant.ledger.sealed import SCHEMA as SEALED
+
 _V1 = """
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 INSERT INTO counters VALUES ('epoch', 1), ('bootstrapped', 0);
@@ -46,4 +48,13 @@ CREATE TABLE tenant_keys (
   destroyed_us INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (tenant, month)) STRICT;
 """
 
-MIGRATIONS = (_V1,)
+_V2 = (
+    SEALED
+    + """
+CREATE TABLE holds (
+  id TEXT PRIMARY KEY, scope TEXT NOT NULL, why TEXT NOT NULL, by TEXT NOT NULL, from_us INTEGER NOT NULL,
+  ended_us INTEGER NOT NULL DEFAULT 0) STRICT;
+"""
+)
+
+MIGRATIONS = (_V1, _V2)

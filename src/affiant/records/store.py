@@ -37,7 +37,7 @@ class Store:
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._c = connection
+        self._c = self.connection = connection
 
     def _one(self, sql: str, *values: Any) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self._c.execute(sql, values).fetchone()
@@ -243,6 +243,18 @@ class Store:
     def state(self) -> dict[tuple[str, str], Content]:
         """Content in force of every governed record."""
         return {(row["kind"], row["id"]): json.loads(row["content"]) for row in self._all("SELECT kind, id, content FROM governed")}
+
+    # -- legal holds
+
+    def holds(self) -> list[tuple[str, str, str, str, int]]:
+        """(id, scope, why, by, from) of holds in force, oldest first."""
+        return [tuple(row) for row in self._all("SELECT id, scope, why, by, from_us FROM holds WHERE ended_us = 0 ORDER BY rowid")]
+
+    def put_hold(self, hold: str, scope: str, why: str, by: str, now_us: int) -> None:
+        self._do("INSERT INTO holds (id, scope, why, by, from_us) VALUES (?, ?, ?, ?, ?)", hold, scope, why, by, now_us)
+
+    def end_hold(self, hold: str, now_us: int) -> None:
+        self._do("UPDATE holds SET ended_us = ? WHERE id = ?", now_us, hold)
 
     # -- usage, controls, tenant keys
 

@@ -18,6 +18,7 @@ from affiant.kit.db import Database
 from affiant.kit.errors import Forbidden, NotFound
 from affiant.kit.ids import new_id
 from affiant.ledger import Draft, encode
+from affiant.ledger.sealed import check_draft
 from affiant.records import roles
 from affiant.records.model import LOCAL
 from affiant.records.schema import MIGRATIONS
@@ -52,6 +53,7 @@ class Unit:
 
     def emit(self, draft: Draft) -> None:
         """Put one finished event into the outbox; what a person did through the local credential says so (`via`)."""
+        check_draft(draft)
         via = VIA.get()
         if via and draft.actor.startswith("person:"):
             draft = replace(draft, body=draft.body | {"via": via})

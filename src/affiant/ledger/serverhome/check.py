@@ -193,6 +193,11 @@ class _Check:
             if pack_bundle(here) != pack_bundle(self.reader.bundle_in_storage(number)):
                 raise LedgerFault(f"{bundle_path(number)} differs between PostgreSQL and storage.", _NEXT)
             compared += 1
+        for number in range(self.row.archived, self.row.head.size // TILE_WIDTH):
+            data = self.reader.tile_as_kept(bundle_path(number))
+            start = number * TILE_WIDTH
+            if data is not None and data != pack_bundle(self.reader.entries_in_database(start, start + TILE_WIDTH)):
+                raise LedgerFault(f"{bundle_path(number)} lies in storage with other bytes than PostgreSQL has.", _NEXT)
         return f"{compared} bundles in both, {self.row.archived} in storage"
 
     def _history(self) -> str:

@@ -65,8 +65,8 @@ class _Seed:
             return text.replace("@", schema)
 
         await connection.execute(
-            sql("UPDATE @.ledger SET placed = $1, size = $1, root = $2, note = $3, at_us = $4, archived = $5::bigint, pruned = $5::bigint * 256"),
-            head.size, head.root, head.note, head.at_us, bundles,
+            sql("UPDATE @.ledger SET placed = $1, size = $1, root = $2, note = $3, at_us = $4, archived = $5, pruned = $6"),
+            head.size, head.root, head.note, head.at_us, bundles, bundles * TILE_WIDTH,
         )  # fmt: skip
         await connection.executemany(sql("INSERT INTO @.partial VALUES ($1, $2)"), self.partial)
         kept = [(each.size, each.root, each.note, each.at_us) for each in self.kept]

@@ -39,7 +39,7 @@ class SequencerOptions:
     """
 
     term: TermOptions = field(default_factory=TermOptions)
-    round_s: float = 0.01
+    round_s: float = 0.02
     idle_s: float = 0.1
     checkpoint_s: float = 0.7
     archive_s: float = 1.0
@@ -130,7 +130,7 @@ class Sequencer:
             look = await self._store.look()
             placed = 0
             if look.batches or look.endings or now - stepped > self.options.term.ttl_s / 3:
-                placed = await term.place()
+                placed = await term.place(endings=look.endings)
                 stepped = time.monotonic()
             answered = await self._store.asks_placed(term.answered) if look.ask > term.answered else 0
             if answered or (term.size > term.head.size and time.monotonic() - signed >= self.options.checkpoint_s):

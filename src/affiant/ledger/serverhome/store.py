@@ -93,6 +93,10 @@ class Own:
     index: int
 
 
+async def _nothing(connection: Any) -> None:
+    """No call leaves anything behind in its session, so a connection goes back as it is, without a round trip."""
+
+
 def _number(value: Any) -> int:
     return -1 if value is None else int(value)
 
@@ -124,7 +128,7 @@ class LedgerStore:
         try:
             pool = await asyncpg.create_pool(
                 resolve(config.postgres), min_size=0, max_size=connections, timeout=TIMEOUT_S, command_timeout=60,
-                server_settings=settings, max_inactive_connection_lifetime=0,
+                server_settings=settings, max_inactive_connection_lifetime=0, reset=_nothing,
             )  # fmt: skip
             return cls(config, pool)
         except (*_LOST, asyncpg.PostgresError) as error:
@@ -156,7 +160,9 @@ class LedgerStore:
             state = str(error.sqlstate or "")
             if state[:2] in _PASSING or state == "42501":
                 raise LedgerUnavailable(f"PostgreSQL answered {state}: {error}.", _NEXT) from error
-            raise LedgerFault(f"PostgreSQL refuses ({state}): {error}.", "Stop; compare the database with the objects in storage.") from error
+            raise LedgerFault(
+                f"PostgreSQL refuses ({state}): {error}.", "Stop; compare the database with the objects in storage."
+            ) from error
 
     async def _fetch(self, query: str, *values: Any) -> list[Any]:
         async with self._connection() as connection:
@@ -332,10 +338,25 @@ class LedgerStore:
         """
         rows = await self._fetch(
             "UPDATE @.ledger SET term = term + 1, holder = $1, until = clock_timestamp() + make_interval(secs => $2) "
-            "WHERE until < clock_timestamp() OR holder = $1 RETURNING term",
+            "WHERE one IN (SELECT one FROM @.ledger WHERE until < clock_timestamp() OR holder = $1 FOR UPDATE SKIP LOCKED) RETURNING term",
             holder, ttl_s,
         )  # fmt: skip
-        return int(rows[0][0]) if rows else None
+        if rows:
+            return int(rows[0][0])
+        await self._evict(ttl_s)
+        return None
+
+    async def _evict(self, ttl_s: float) -> None:
+        """End the sessions of a holder whose time ran out long ago while it still holds the ledger's row.
+
+        No call holds it longer than a statement, but a process may be stopped with half a statement sent.
+        """
+        await self._fetch(
+            "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a, @.ledger l WHERE a.datname = current_database() "
+            "AND a.usename = current_user AND a.pid <> pg_backend_pid() AND l.until < clock_timestamp() - make_interval(secs => $1) "
+            "AND a.application_name = left('affiant node ' || split_part(l.holder, '/', 1), 63)",
+            ttl_s,
+        )
 
     async def resign(self, term: int) -> None:
         """Let another node take over at once."""

@@ -166,10 +166,11 @@ class Term:
 
     # -- placing
 
-    async def place(self, last_words: bool = False) -> int:
+    async def place(self, endings: bool = True, last_words: bool = False) -> int:
         """Give all waiting batches their places, and write the endings that are due; holds on to the term.
 
         Args:
+            endings: look for endings that are due.
             last_words: end this process's own producer, too.
 
         Returns:
@@ -190,7 +191,7 @@ class Term:
             fresh += _entries(row)
             self.producers.wrote(row.producer, row.first_seq, index, marks_of(row))
             index += row.count
-        drafts, ends = await self._endings()
+        drafts, ends = await self._endings() if endings or self._own_seq == 0 else ([], [])
         if last_words:
             drafts += self._ending(self.name, "stopped", self._own_seq + len(drafts))
             ends.append(self.name)

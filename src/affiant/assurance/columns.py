@@ -1,0 +1,416 @@
+"""DuckDB over the entries: Parquet of closed days where a ledger has it, and the rest loaded as it lies, so that nothing is left out.
+
+Large questions about exchanges are asked part by part where `shards` finds that this is the same, so that a year fits a small machine:
+a part is some days of partitions, the exchanges that lie in several of them are a part of their own. Memory is bounded; what does not
+fit spills into a folder that goes away with the tables. Leaves out: which entries (`evidence`).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from affiant.assurance.shards import SMALL, NotLocal, Table, locality, parse, take_extremes, take_sums
+from affiant.catalog.grammar import check_query
+from affiant.kit.errors import BadInput, CouldNotLook
+from affiant.ledger.columnar.convert import Converter, Summary, insert_rows
+from affiant.ledger.columnar.partition import Partition, exchange_views
+from affiant.ledger.columnar.plan import create_table, empty_select
+from affiant.ledger.columnar.store import ColumnStore
+from affiant.ledger.columnar.straddle import read_list
+from affiant.proof.views import COMPUTED, Row
+
+Cells = tuple[Any, ...]
+MEMORY = "900MB"
+PART = 1_500_000
+MAX_ROWS = 4_000_000
+_PARAM = re.compile(r"'[^']*'|:([a-z][a-z0-9_]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What a population's rows came to, without the rows.
+
+    Args:
+        rows: of the population.
+        met: items 0; `deviations` items 1; `could_not_test` items 2.
+        reasons: (item, why) -> count, of items that are not met.
+        found: (idx, ord, item, why) of the first that are not met.
+        parts: how many parts it was asked in; 1 for all at once.
+    """
+
+    rows: int
+    met: int
+    deviations: int
+    could_not_test: int
+    reasons: dict[tuple[int, str], int]
+    found: tuple[tuple[int, int, int, str], ...]
+    parts: int
+
+
+class ColumnTables:
+    """Tables of one DuckDB. For one thread.
+
+    Args:
+        views: bytes of the views file.
+        store: of the ledger's Parquet, or None.
+        part: entries a part.
+        threads: of DuckDB.
+    """
+
+    def __init__(self, views: bytes, store: ColumnStore | None = None, part: int = PART, threads: int = 2) -> None:
+        self._store, self._part = store, part
+        self._converter = Converter(views)
+        self._views = self._converter.views.by_name
+        self._partitions: list[Partition] = []
+        self._ready = False
+        self._folder = Path(tempfile.mkdtemp(prefix="affiant-evidence-"))
+        self._db = duckdb.connect(":memory:", config={
+            "threads": threads, "memory_limit": MEMORY, "temp_directory": str(self._folder / "spill"),
+            "preserve_insertion_order": False, "autoinstall_known_extensions": False, "autoload_known_extensions": False,
+        })  # fmt: skip
+        self._db.execute("CREATE SCHEMA mem")
+        self._db.execute("SET schema = 'mem'")
+        for view in self._views.values():
+            self._db.execute(create_table(view.name, view))
+        self._db.execute("SET schema = 'main'")
+        for name, schema in COMPUTED.items():
+            self._create(name, schema)
+        self._exchange = {view.name: view for view in exchange_views(self._views.values())}
+        self._known = dict.fromkeys([*self._views, *COMPUTED, "pop"], SMALL)
+        for view in self._exchange.values():
+            columns = tuple(name for name, _ in view.schema())
+            self._known[view.name] = Table(True, frozenset({"idx", "xid"}), columns)
+        self._pop_rows = 0
+
+    # -- filling
+
+    def load(self, entries: Iterable[bytes], start: int) -> Summary:
+        """Take entries, in order.
+
+        Raises:
+            LedgerFault: one cannot be read.
+        """
+        self._ready = False
+        self._db.execute("SET schema = 'mem'")
+        try:
+            return self._converter.load(self._db, entries, start)
+        finally:
+            self._db.execute("SET schema = 'main'")
+
+    def use(self, partitions: Sequence[Partition]) -> None:
+        """Take whole partitions, in place."""
+        self._ready = False
+        self._partitions += partitions
+
+    def _create(self, name: str, schema: Sequence[tuple[str, str]]) -> None:
+        columns = ", ".join(f'"{column}" {kind}' for column, kind in schema)
+        self._db.execute(f'CREATE OR REPLACE TABLE "{name}" ({columns})')
+
+    def replace(self, name: str, rows: Sequence[Row]) -> None:
+        """Fill `expected` or `pledge` anew."""
+        self._create(name, COMPUTED[name])
+        if rows:
+            insert_rows(self._db, name, list(COMPUTED[name]), rows, self._folder)
+
+    def set_population(self, columns: Sequence[str], rows: list[Cells]) -> None:
+        """Make the table `pop`."""
+        schema = [(name, "TEXT" if any(type(row[at]) is str for row in rows[:1]) else "BIGINT") for at, name in enumerate(columns)]
+        self._db.execute("DROP TABLE IF EXISTS pop")
+        self._create("pop", schema)
+        if rows:
+            insert_rows(self._db, "pop", schema, rows, self._folder)
+
+    # -- views
+
+    def _select(self, view: str, partitions: Sequence[Partition], memory: bool) -> str:
+        assert self._store is not None or not partitions
+        parts = [f'SELECT * FROM mem."{view}"'] if memory else []  # noqa: S608 - names are checked by Views
+        paths = [path for each in partitions if self._store is not None and (path := self._store.path(each, view)) is not None]
+        if paths:
+            parts.append(f"SELECT * FROM read_parquet({read_list(paths)})")  # noqa: S608 - own paths
+        return " UNION ALL ".join(parts) or empty_select(self._views[view].schema())
+
+    def _whole(self, names: Iterable[str]) -> None:
+        """Let views show everything."""
+        for name in names:
+            self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS {self._select(name, self._partitions, True)}')
+
+    def _prepare(self, names: Iterable[str]) -> None:
+        """Views that a query names, made when first asked for: its files are held against their manifest then."""
+        wanted = {name for name in names if name in self._views}
+        if not self._ready:
+            self._shown: set[str] = set()
+            self._ready = True
+        self._whole(sorted(wanted - self._shown))
+        self._shown |= wanted
+
+    # -- parts
+
+    def _parts(self) -> list[list[Partition]]:
+        """Partitions in groups of about `part` entries."""
+        parts: list[list[Partition]] = [[]]
+        for each in self._partitions:
+            if parts[-1] and each.stop - parts[-1][0].start > self._part:
+                parts.append([])
+            parts[-1].append(each)
+        return parts
+
+    @property
+    def _large(self) -> bool:
+        return bool(self._partitions) and self._partitions[-1].stop - self._partitions[0].start > self._part
+
+    def _show_straddlers(self) -> None:
+        """The table `straddle`: entries of exchanges that lie in more than one part, or in a part and in memory."""
+        assert self._store is not None
+        self._db.execute("CREATE OR REPLACE TEMP TABLE straddle (idx BIGINT)")
+        path = self._folder / "straddle.csv"
+        path.write_text("".join(f"{index}\n" for index in self._store.straddlers()), encoding="utf-8")
+        if path.stat().st_size:
+            self._db.execute(f"INSERT INTO straddle SELECT * FROM read_csv('{path}', header = false, columns = {{'idx': 'BIGINT'}})")  # noqa: S608
+        plain = [view for view in self._exchange.values() if not view.each]
+        fresh = " UNION ALL ".join(f'SELECT idx, xid FROM mem."{view.name}"' for view in plain)  # noqa: S608
+        keys = read_list([path for each in self._partitions if (path := self._store.path(each, "_key")) is not None])
+        if keys != "[]":
+            self._db.execute(
+                f"CREATE OR REPLACE TEMP TABLE both_sides AS SELECT DISTINCT xid FROM ({fresh}) "  # noqa: S608
+                f"WHERE md5_number_lower(xid) IN (SELECT h FROM read_parquet({keys}))"
+            )
+            if self._db.execute("SELECT COUNT(*) FROM both_sides").fetchall()[0][0]:
+                self._prepare([view.name for view in plain])
+                old = " UNION ALL ".join(f'SELECT idx FROM "{view.name}" WHERE xid IN (SELECT xid FROM both_sides)' for view in plain)  # noqa: S608
+                self._db.execute(f"INSERT INTO straddle {old}")
+        self._split()
+
+    def _split(self) -> None:
+        """Rows of straddlers as tables of their own."""
+        self._db.execute("CREATE SCHEMA IF NOT EXISTS apart")
+        indexes = [row[0] for row in self._db.execute("SELECT DISTINCT idx FROM straddle ORDER BY idx").fetchall()]
+        held = [each for each in self._partitions if _any_within(indexes, each.start, each.stop)]
+        for name in self._exchange:
+            select = self._select(name, held, True)
+            self._db.execute(f'CREATE OR REPLACE TABLE apart."{name}" AS SELECT * FROM ({select}) WHERE idx IN (SELECT idx FROM straddle)')  # noqa: S608
+        self._apart = indexes
+
+    @contextmanager
+    def _each_part(self) -> Iterator[Iterator[None]]:
+        """Let the views of exchanges show one part after another; then everything again."""
+        if getattr(self, "_apart_of", None) != self._stamp():
+            self._show_straddlers()
+            self._apart_of = self._stamp()
+        try:
+            yield self._walk()
+        finally:
+            self._shown -= set(self._exchange)
+            for name in self._exchange:
+                self._db.execute(f'DROP VIEW IF EXISTS "{name}"')
+
+    def _stamp(self) -> tuple[int, int]:
+        rows = sum(self._db.execute(f'SELECT COUNT(*) FROM mem."{name}"').fetchall()[0][0] for name in self._exchange)  # noqa: S608
+        return len(self._partitions), rows
+
+    def _walk(self) -> Iterator[None]:
+        for part in self._parts():
+            within = [i for i in self._apart if part and part[0].start <= i < part[-1].stop]
+            self._show(part, within, memory=False)
+            yield
+        outside = [i for i in self._apart if not self._partitions[0].start <= i < self._partitions[-1].stop]
+        self._show([], outside, memory=True)
+        yield
+        for name in self._exchange:
+            self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM apart."{name}"')  # noqa: S608
+        yield
+
+    def _show(self, part: Sequence[Partition], without: Sequence[int], memory: bool) -> None:
+        condition = f" WHERE idx NOT IN ({', '.join(map(str, without))})" if without else ""
+        for name in self._exchange:
+            self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM ({self._select(name, part, memory)}){condition}')
+
+    # -- asking
+
+    def query(self, text: str, params: Mapping[str, int], pop: bool = False) -> tuple[list[str], list[Cells]]:
+        """Run a query inside the grammar; see `tables.Tables.query`.
+
+        Raises:
+            CouldNotLook: it gives more rows than may be held, or runs out of room.
+        """
+        filled, words = self._fill(text, params)
+        with self._asking():
+            self._prepare(words)
+            columns, rows = self._in_parts(parse(filled)) if self._large and not pop else self._at_once(filled)
+        for row in rows[:1]:
+            for cell in row:
+                if type(cell) is not int and type(cell) is not str:
+                    raise BadInput(f"A query gives {type(cell).__name__}, not integers and text.", "Use COALESCE for what may be absent.")
+        return columns, rows
+
+    def _at_once(self, text: str) -> tuple[list[str], list[Cells]]:
+        cursor = self._db.execute(text)
+        rows: list[Cells] = cursor.fetchmany(MAX_ROWS + 1)
+        _check_rows(rows)
+        return [column[0] for column in cursor.description or ()], rows
+
+    def _in_parts(self, tree: Any) -> tuple[list[str], list[Cells]]:
+        tree = take_extremes(tree, self._known, self._extreme)
+        try:
+            local = locality(tree, self._known).big
+        except NotLocal:
+            local = False
+        if not local:
+            return self._at_once(self._gathered(tree).sql("duckdb"))
+        order = [term.this.name for term in tree.args["order"].expressions]
+        text, columns, rows = _unordered(tree), [], []
+        with self._each_part() as parts:
+            for _ in parts:
+                columns, some = self._at_once(text)
+                rows += some
+                _check_rows(rows)
+        self._prepare(self._exchange)
+        places = [columns.index(name) for name in order]
+        rows.sort(key=lambda row: [row[place] for place in places])
+        return columns, rows
+
+    def _fill(self, text: str, params: Mapping[str, int]) -> tuple[str, frozenset[str]]:
+        """The text with its parameters' values, and its words."""
+        query = check_query(text)
+        missing = sorted(name for name in query.params if type(params.get(name)) is not int)
+        if missing:
+            raise BadInput(f"A query needs the parameter {missing[0]}, which has no integer value.", "Add it to the control's `params`.")
+        return _PARAM.sub(lambda match: f"({params[match[1]]})" if match[1] else match[0], text), query.words
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.OutOfMemoryException as error:
+            raise CouldNotLook("DuckDB ran out of memory over a query.", "Choose a shorter period.") from error
+        except duckdb.IOException as error:
+            raise CouldNotLook(f"DuckDB could not go on: {str(error).splitlines()[0]}", "Make room in TMPDIR, then try again.") from error
+        except duckdb.Error as error:
+            raise BadInput(f"DuckDB refuses a query: {str(error).splitlines()[0]}", "Compare its names with views.json.") from error
+
+    def _gathered(self, tree: Any) -> Any:
+        """A query over everything in which sums over exchanges are gathered part by part."""
+        numbers = iter(range(1_000))
+
+        def gather(inner: str, groups: list[str], sums: dict[str, str]) -> str:
+            name = f"gathered_{next(numbers)}"
+            with self._each_part() as parts:
+                for number, _ in enumerate(parts):
+                    self._db.execute(
+                        f"CREATE OR REPLACE TEMP TABLE {name} AS {inner}" if not number else f"INSERT INTO {name} {inner}"
+                    )
+            self._prepare(self._exchange)
+            folded = ", ".join([*groups, *(f"CAST({fold}({column}) AS BIGINT) AS {column}" for column, fold in sums.items())])
+            keys = f" GROUP BY {', '.join(groups)}" if groups else ""
+            self._db.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {folded} FROM {name}{keys}")  # noqa: S608
+            return name
+
+        return take_sums(tree, self._known, gather)
+
+    def _extreme(self, query: str) -> int | None:
+        found = self._db.execute(query).fetchall()[0][0]
+        return None if found is None else int(found)
+
+    def weigh(self, population: str, procedure: str, params: Mapping[str, int], most: int = 10_000) -> Weighed:
+        """Run a population and its procedure without taking the rows out.
+
+        Args:
+            most: rows that are not met and are given one by one.
+
+        Raises:
+            BadInput: as `query`, or the procedure does not give one row for each of the population.
+        """
+        pop_text, pop_words = self._fill(population, params)
+        text, words = self._fill(procedure, params)
+        with self._asking():
+            self._prepare(pop_words | words)
+            pop_tree, tree = (take_extremes(parse(each), self._known, self._extreme) for each in (pop_text, text))
+            local = self._large and self._is_local(pop_tree, tree)
+            tally = _Tally(self._db, _unordered(pop_tree), _unordered(tree), most)
+            if not local:
+                tally.take()
+            else:
+                with self._each_part() as parts:
+                    for _ in parts:
+                        tally.take()
+                self._prepare(pop_words | words)
+        return tally.weighed()
+
+    def _is_local(self, population: Any, procedure: Any) -> bool:
+        try:
+            pop = locality(population, self._known)
+            return pop.big and locality(procedure, {**self._known, "pop": pop}).big
+        except NotLocal:
+            return False
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._db.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _check_rows(rows: Sequence[Cells]) -> None:
+    if len(rows) > MAX_ROWS:
+        raise CouldNotLook(f"The answer has more than {MAX_ROWS} rows.", "Choose a shorter period.")
+
+
+def _any_within(indexes: Sequence[int], start: int, stop: int) -> bool:
+    return any(start <= index < stop for index in indexes)
+
+
+def _unordered(tree: Any) -> str:
+    tree = tree.copy()
+    tree.set("order", None)
+    return str(tree.sql("duckdb"))
+
+
+class _Tally:
+    """Adds up items over parts."""
+
+    def __init__(self, db: Any, population: str, procedure: str, most: int) -> None:
+        self._db, self._population, self._procedure, self._most = db, population, procedure, most
+        self._rows = 0
+        self._counts: dict[tuple[int, str], int] = {}
+        self._found: list[tuple[int, int, int, str]] = []
+        self._parts = 0
+
+    def take(self) -> None:
+        """Ask of what the views show now."""
+        db = self._db
+        with suppress(duckdb.CatalogException):
+            db.execute("DROP TABLE IF EXISTS pop")
+        db.execute(f"CREATE TEMP TABLE pop AS {self._population}")
+        try:
+            rows = db.execute("SELECT COUNT(*) FROM pop").fetchall()[0][0]
+            self._parts += 1
+            if not rows:
+                return
+            db.execute(f"CREATE TEMP TABLE items AS {self._procedure}")
+            counts = db.execute("SELECT item, why, COUNT(*) FROM items GROUP BY item, why").fetchall()
+            if sum(count for _, _, count in counts) != rows:
+                raise BadInput(f"A procedure gives {sum(count for _, _, count in counts)} rows for {rows}.", "Let it give one for each row.")
+            self._rows += rows
+            for item, why, count in counts:
+                self._counts[item, why] = self._counts.get((item, why), 0) + count
+            left = self._most - len(self._found)
+            if left > 0:
+                found = db.execute("SELECT idx, ord, item, why FROM items WHERE item <> 0 ORDER BY idx, ord LIMIT ?", [left]).fetchall()
+                self._found += found
+        finally:
+            db.execute("DROP TABLE IF EXISTS items")
+            db.execute("DROP TABLE IF EXISTS pop")
+
+    def weighed(self) -> Weighed:
+        """The sums."""
+        of = {item: sum(count for (found, _), count in self._counts.items() if found == item) for item in (0, 1, 2)}
+        reasons = {key: count for key, count in sorted(self._counts.items()) if key[0]}
+        return Weighed(self._rows, of[0], of[1], of[2], reasons, tuple(sorted(self._found)), self._parts)

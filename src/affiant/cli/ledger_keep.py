@@ -1,0 +1,120 @@
+"""`affiant ledger hold|prune|erasures|minimum` and `affiant person contact|forget`: what is kept, for how long, and what is destroyed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from affiant.cli.session import as_option, session
+from affiant.cli.shared import FINDING, home_option, moment_us, need_home, out, say, when
+
+
+@click.group("hold")
+def hold() -> None:
+    """Place, list and release legal holds: nothing under one is pruned or destroyed."""
+
+
+@hold.command("list")
+@home_option
+@as_option
+@click.pass_context
+def list_holds(ctx: click.Context, home: Path | None, person: str) -> None:
+    """List legal holds in force, one JSON object."""
+    with session(ctx, need_home(home), person) as api:
+        out(api.get("/holds"))
+
+
+@hold.command("place")
+@click.option("--scope", default="all", show_default=True, metavar="SCOPE", help="all, or a subject such as person/ann.")
+@click.option("--why", required=True, metavar="TEXT", help="Why.")
+@home_option
+@as_option
+@click.pass_context
+def place(ctx: click.Context, scope: str, why: str, home: Path | None, person: str) -> None:
+    """Place a legal hold."""
+    with session(ctx, need_home(home), person) as api:
+        made = api.post("/holds", {"scope": scope, "why": why})
+    out(made)
+    say(f"{made['id']} holds {made['scope']}.")
+
+
+@hold.command("release")
+@click.argument("hold_id", metavar="ID")
+@click.option("--why", required=True, metavar="TEXT", help="Why.")
+@home_option
+@as_option
+@click.pass_context
+def release(ctx: click.Context, hold_id: str, why: str, home: Path | None, person: str) -> None:
+    """Release a legal hold that somebody else placed."""
+    with session(ctx, need_home(home), person) as api:
+        out(api.post(f"/holds/{quote(hold_id)}/release", {"why": why}))
+    say(f"{hold_id} is released.")
+
+
+@click.command("prune")
+@click.option("--before", required=True, metavar="T", help="Instant or UTC date: entries from then on stay.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go, and why it may not.")
+@home_option
+@as_option
+@click.pass_context
+def prune(ctx: click.Context, before: str, dry_run: bool, home: Path | None, person: str) -> int:
+    """Publish the ledger from a later index on (C2SP minimum index). Tree and proofs stay as they are.
+
+    Refused before 18 months are over, inside the open period and under a legal hold. The index is in HOME/ledger/minimum-index; `affiant
+    ledger serve` then answers 404 for what lies below. Copies of entries about keys and erasures stay, each with its proof.
+    """
+    with session(ctx, need_home(home), person) as api:
+        plan: dict[str, Any] = api.post("/ledger/prune", {"before": moment_us(before), "dry_run": dry_run})
+    out(plan)
+    words = f"{plan['entries']:,} entries below {plan['minimum']:,} ({plan['files']:,} files, {plan['bytes']:,} bytes in place)"
+    if plan["done"]:
+        say(f"No longer published: {words}.")
+        return 0
+    say(f"Would go: {words}; before {when(plan['before_us'])}.")
+    for why in plan["refused"]:
+        say(f"Refused: {why}.")
+    return FINDING if plan["refused"] else 0
+
+
+@click.command("erasures")
+@home_option
+@as_option
+@click.pass_context
+def erasures(ctx: click.Context, home: Path | None, person: str) -> None:
+    """After an older copy of the home was restored: destroy again every subject's key that was destroyed since."""
+    with session(ctx, need_home(home), person) as api:
+        done = api.post("/erasures/reapply")
+    out(done)
+    say(f"{len(done['subjects'])} destroyed again." if done["subjects"] else "Nothing was destroyed since this copy was made.")
+
+
+@click.command("contact")
+@click.argument("who", metavar="PERSON")
+@click.option("--set", "address", default="", metavar="ADDRESS", help="Keep this e-mail address, sealed (default: show the one kept).")
+@home_option
+@as_option
+@click.pass_context
+def contact(ctx: click.Context, who: str, address: str, home: Path | None, person: str) -> None:
+    """Show or set PERSON's contact address. The ledger holds a commitment only; looking at one is an entry.
+
+    Shown with its salt, by which anybody who is given both can check the entry (docs/decisions/0016-erasure.md).
+    """
+    with session(ctx, need_home(home), person) as api:
+        out(api.post(f"/people/{quote(who)}/contact", {"contact": address}) if address else api.get(f"/people/{quote(who)}/contact"))
+
+
+@click.command("forget")
+@click.argument("who", metavar="PERSON")
+@click.option("--why", required=True, metavar="TEXT", help="Why, such as the number of a request.")
+@home_option
+@as_option
+@click.pass_context
+def forget(ctx: click.Context, who: str, why: str, home: Path | None, person: str) -> None:
+    """Destroy the key of PERSON's sealed values: they cannot be had again, here or from any copy of the home."""
+    with session(ctx, need_home(home), person) as api:
+        done = api.post(f"/subjects/person/{quote(who)}/forget", {"why": why})
+    out(done)
+    say(f"{done['values']} sealed values are gone; the ledger and its proofs are as they were.")
