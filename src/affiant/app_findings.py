@@ -25,6 +25,11 @@ DAY_US = 24 * HOUR_US
 ANCHOR_DUE_US = 2 * HOUR_US
 RUN_DUE_US = 35 * DAY_US
 _KEPT_IN_MEMORY = 8
+_WHERE = {
+    "bypass": "/controls/PI-6.1", "no_count": "/controls/PI-6.1", "uninspected": "/exchanges?uninspected=1",
+    "unenforced": "/exchanges?mode=not_enforced", "interrupted": "/exchanges",
+}  # fmt: skip
+"""Where the rows behind a limit are listed."""
 
 
 class LedgerFindings:
@@ -163,37 +168,18 @@ class LedgerFindings:
     # -- what is not shown
 
     def not_shown(self, from_us: int, to_us: int) -> Sequence[NotShown]:
-        """Limits of the evidence of a period, as figures."""
+        """Limits of the evidence, as figures: those of the newest run's entries, or before any run what the ledger counts."""
+        newest = self._newest_freeze()
+        if newest:
+            return [NotShown(text, value, whole, _WHERE.get(key, "/ledger")) for key, text, value, whole in self._run(newest).limits]
         if to_us <= from_us:
             return ()
         hours = range(from_us // HOUR_US, -(-to_us // HOUR_US))
         anchored = {anchor.at_us // HOUR_US for anchor in self._anchors.all() if from_us <= anchor.at_us < to_us}
-        found = [NotShown("hours without an outside anchor", len(hours) - len(anchored), len(hours), "/ledger")]
-        newest, runs = self._newest_runs()
-        if newest:
-            limits = newest.limits
-            opened = limits.get("opened", 0)
-            found.append(
-                NotShown(
-                    "exchanges on routes that only watch or warn", limits.get("not_enforced", 0), opened, "/exchanges?mode=not_enforced"
-                )
-            )
-            found.append(
-                NotShown("exchanges with parts that no guard inspected", limits.get("uninspected", 0), opened, "/exchanges?uninspected=1")
-            )
-            found.append(NotShown("rows that an independent count does not match", runs, 0, "/populations"))
-        lost = sum(
-            int(event.body.get("count", 0))
-            for _, event in self._reader.of_types("exchange.unrecorded", "ledger.gap")
-            if from_us <= event.at_us < to_us
-        )
-        found.append(NotShown("refusals and events that were only counted", lost, 0, "/ledger"))
-        return found
+        return [NotShown("Hours without an outside anchor", len(hours) - len(anchored), len(hours), "/ledger")]
 
-    def _newest_runs(self) -> tuple[KeptRun | None, int]:
-        """Kept rows of the newest run with a population, and the unmatched rows of the newest run of each control."""
-        freeze, unmatched = "", {}
+    def _newest_freeze(self) -> str:
+        freeze = ""
         for _, event in self._reader.of_types("procedure.run"):
-            unmatched[str(event.body.get("control"))] = int(event.body.get("unmatched", 0))
             freeze = str(event.body.get("freeze", "")) or freeze
-        return (self._run(freeze) if freeze else None), sum(unmatched.values())
+        return freeze

@@ -14,7 +14,7 @@ from affiant.kit.home import Home
 
 
 class KeptRun(msgspec.Struct, frozen=True, array_like=True):
-    """Rows of one run, as pages show them; `limits` are figures about the same entries."""
+    """Rows of one run, as pages show them; `limits` are (key, text, value, whole) of what the same entries do not show."""
 
     control: str
     freeze: str
@@ -23,7 +23,7 @@ class KeptRun(msgspec.Struct, frozen=True, array_like=True):
     items: tuple[tuple[int, str], ...]
     unmatched_columns: tuple[str, ...]
     unmatched: tuple[tuple[str | int, ...], ...]
-    limits: dict[str, int]
+    limits: tuple[tuple[str, str, int, int], ...]
 
 
 def kept_path(home: Home, freeze: str) -> Path:

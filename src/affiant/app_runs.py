@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import msgspec
 from affiant.affidavit import build
 from affiant.app_analytics import Append, Verb
 from affiant.app_kept import KeptRun, kept_path
-from affiant.assurance import ControlRun, Evidence, Period, opening_of, parse_instant, run_control, run_line
+from affiant.assurance import ControlRun, Evidence, Period, not_shown, opening_of, parse_instant, run_control, run_line
 from affiant.catalog import Catalog, load
 from affiant.kit.clock import open_clock
 from affiant.kit.errors import CouldNotLook, NotFound
@@ -26,11 +25,7 @@ from affiant.kit.keyring import open_keyring
 from affiant.ledger import LedgerReader, signing_key
 
 DAY_US = 86_400_000_000
-_LIMITS = """
-SELECT COUNT(*) AS opened, COALESCE(SUM(CASE WHEN o.mode <> 'enforce' THEN 1 ELSE 0 END), 0) AS not_enforced,
-       COALESCE(SUM(CASE WHEN o.uninspected > 0 THEN 1 ELSE 0 END), 0) AS uninspected
-FROM exchange_opened o WHERE o.at >= :from_us AND o.at < :to_us ORDER BY opened
-"""
+Limits = tuple[tuple[str, str, int, int], ...]
 
 
 def end_size(reader: LedgerReader, as_of_us: int) -> int:
@@ -65,7 +60,7 @@ def run_controls(home: Home, arguments: dict[str, Any], append: Append) -> list[
     now_us = open_clock().now_us()
     lines = []
     with Evidence(reader, size, view_from=view_from, views=catalog.views) as evidence:
-        limits = _limits(evidence, period)
+        limits = _limits(evidence, catalog, period)
         for name in names:
             run = run_control(evidence, catalog.controls[name], period, append, principal=arguments["principal"], now_us=now_us)
             keep(home, run, run.frozen.id if run.frozen else "", limits)
@@ -73,20 +68,18 @@ def run_controls(home: Home, arguments: dict[str, Any], append: Append) -> list[
     return lines
 
 
-def _limits(evidence: Evidence, period: Period) -> dict[str, int]:
-    params = {"from_us": period.from_us, "to_us": period.to_us, "end_size": evidence.end_size}
-    columns, rows = evidence.query(_LIMITS, params)
-    return {name: int(value) for name, value in zip(columns, rows[0], strict=True)} if rows else {}
+def _limits(evidence: Evidence, catalog: Catalog, period: Period) -> Limits:
+    return tuple((each.key, each.text, each.value, each.whole) for each in not_shown(evidence, catalog, period))
 
 
-def keep(home: Home, run: ControlRun, freeze: str, limits: Mapping[str, int]) -> None:
+def keep(home: Home, run: ControlRun, freeze: str, limits: Limits) -> None:
     """Keep a run's rows for pages, under its freeze id."""
     frozen = run.frozen
     if frozen is None or not freeze:
         return
     kept = KeptRun(
         run.control.id, freeze, frozen.columns, frozen.rows, tuple((item.item, item.why) for item in run.items), frozen.unmatched_columns,
-        frozen.unmatched, dict(limits),
+        frozen.unmatched, limits,
     )  # fmt: skip
     path = kept_path(home, freeze)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +106,7 @@ def rebuild_rows(home: Home, arguments: dict[str, Any], append: Append) -> str:
         run = run_control(evidence, control, period, None, sampled=False)
         if run.frozen is None or run.frozen.root != body["root"]:
             raise CouldNotLook(f"The catalog's {control.id} gives other rows than those frozen as {freeze}.", "Run the control again.")
-        keep(home, run, freeze, _limits(evidence, period))
+        keep(home, run, freeze, _limits(evidence, catalog, period))
     return freeze
 
 

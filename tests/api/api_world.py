@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,7 @@ class World:
 
     def __init__(self, root: Path) -> None:
         self.clock = FixedClock(START_US)
+        os.environ["AFFIANT_SUBJECTS"] = f"file:{root / 'subjects'}"  # opened by the first sealed value of this world
         self.home = create_home(root / "home", "test.example/log", START_US)
         self.writer = Writer.create(self.home, RING, self.clock)
         self.records = Records(self.home, RING, self.clock, create=True)

@@ -31,6 +31,14 @@ VALID: Wanted = {
     ("POST", "/people/{person}/link"): ("the-admin", {}, "/people/the-privacy/link", ""),
     ("POST", "/people/{person}/password"): ("the-privacy", {"password": "a long enough one"}, "/people/the-privacy/password", ""),
     ("POST", "/people/{person}/leave"): ("the-compliance", {}, "/people/the-reviewer/leave", ""),
+    ("GET", "/people/{person}/contact"): ("the-privacy", None, "/people/the-auditor/contact", ""),
+    ("POST", "/people/{person}/contact"): ("the-consumer", {"contact": "me@example.org"}, "/people/the-consumer/contact", ""),
+    ("POST", "/subjects/{subject:path}/forget"): ("the-privacy", {"why": "asked for"}, "/subjects/person/the-auditor/forget", ""),
+    ("POST", "/erasures/reapply"): ("the-privacy", {}, "/erasures/reapply", ""),
+    ("GET", "/holds"): ("the-auditor", None, "/holds", ""),
+    ("POST", "/holds"): ("the-compliance", {"scope": "all", "why": "a court"}, "/holds", ""),
+    ("POST", "/holds/{hold}/release"): ("the-privacy", {"why": "over"}, "/holds/lh_1/release", ""),
+    ("POST", "/ledger/prune"): ("the-compliance", {"before": 1, "dry_run": True}, "/ledger/prune", ""),
     ("GET", "/keys"): ("the-consumer", None, "/keys", ""),
     ("POST", "/keys"): ("the-operator", {"models": ["m1"]}, "/keys", ""),
     ("GET", "/keys/{key}"): ("the-consumer", None, "/keys/k-mine", ""),
@@ -65,6 +73,8 @@ NOT_THEIRS = {
     ("POST", "/keys/{key}/revoke"): "/keys/k-other/revoke",
     ("GET", "/exchanges/{exchange}"): "/exchanges/xc_other",
     ("POST", "/people/{person}/password"): "/people/the-admin/password",
+    ("GET", "/people/{person}/contact"): "/people/the-auditor/contact",
+    ("POST", "/people/{person}/contact"): "/people/the-auditor/contact",
 }
 
 
@@ -86,6 +96,8 @@ def _fill(made: World) -> None:
             )
         unit.emit(Draft("population.frozen", {"control": "PI-5.1", "population": "changes", "rows": 1}, ref="frz_1"))
         unit.emit(Draft("sample.drawn", {"freeze": "frz_1", "n": 1}, ref="smp_1"))
+        unit.store.put_hold("lh_1", "person/nobody", "a court", "the-compliance", 1)
+    made.records.sealed.set_contact("the-auditor", "auditor@example.org", "the-admin")
     made.settle()
 
 
@@ -139,10 +151,10 @@ def test_a_cookie_alone_changes_nothing(w: World, spec: RouteSpec) -> None:
 
 @pytest.mark.parametrize("route", NOT_THEIRS, ids=" ".join)
 def test_what_belongs_to_somebody_else_stays_closed(w: World, route: tuple[str, str]) -> None:
-    """A consumer gets 404 for the key or exchange of another tenant, and 403 for another person's password."""
+    """A consumer gets 404 for the key or exchange of another tenant, and 403 for another person's password or address."""
     body = VALID[route][1]
     reply = w.call(route[0], NOT_THEIRS[route], body, w.sign_in("the-consumer"))
-    assert reply.status == (403 if "password" in route[1] else 404)
+    assert reply.status == (403 if "/people/" in route[1] else 404)
 
 
 def test_lists_hold_only_what_belongs_to_a_consumer(w: World) -> None:

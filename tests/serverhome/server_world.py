@@ -140,7 +140,8 @@ class Storage:
         command = [
             program, "server", f"-dir={self.root}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-filer.disableHttp", "-s3",
             f"-s3.config={self.root / 's3.json'}", "-master.volumeSizeLimitMB=64", "-volume.max=0", "-s3.port.iceberg=0",
-            "-s3.port.lance=0", "-master.telemetry=false", f"-filer.localSocket={self.root / 'filer.sock'}", f"-s3.localSocket={self.root / 's3.sock'}",
+            "-s3.port.lance=0", "-master.telemetry=false",
+            f"-filer.localSocket={self.root / 'filer.sock'}", f"-s3.localSocket={self.root / 's3.sock'}",
             *(f"-{name}={port}" for name, port in ports.items()),
         ]  # fmt: skip
         with open(self.root / "log", "wb") as log:
@@ -233,11 +234,13 @@ import logging, sys
 from pathlib import Path
 from affiant.kit.clock import open_clock
 from affiant.kit.home import open_home
-from affiant.kit.keyring import Keyring
+from affiant.kit.keyring import Keyring, open_keyring
 from affiant.ledger.serverhome import NodeOptions, SequencerOptions, TermOptions, run_node
 logging.basicConfig(level=logging.WARNING)
 grace_s, node_ttl_s, term_ttl_s, state_every, keep_entries, archive_s = map(float, sys.argv[2:])
-run_node(open_home(Path(sys.argv[1])), Keyring(bytes(range(32)), bytes(32), "local"), open_clock(),
+home = open_home(Path(sys.argv[1]))
+ring = open_keyring(home) if home.keyring.exists() else Keyring(bytes(range(32)), bytes(32), "local")
+run_node(home, ring, open_clock(),
          NodeOptions(grace_s=grace_s, ttl_s=node_ttl_s),
          SequencerOptions(TermOptions(ttl_s=term_ttl_s, state_every=int(state_every)), archive_s=archive_s, keep_entries=int(keep_entries)),
          ready=lambda: print("ready", flush=True))

@@ -18,7 +18,8 @@ from affiant.kit.clock import SystemClock  # noqa: E402
 from affiant.kit.errors import AffiantError, LedgerFault  # noqa: E402
 from affiant.kit.home import Home  # noqa: E402
 from affiant.ledger import LedgerClientSync  # noqa: E402
-from affiant.ledger.checkpoints import LogKey, SignedHead  # noqa: E402
+from affiant.ledger.checkpoints import SignedHead  # noqa: E402
+from affiant.ledger.logkeys import chain, signing_key  # noqa: E402
 from affiant.ledger.serverhome import LedgerStore, SupersededError, Term, TermOptions  # noqa: E402
 from affiant.ledger.serverhome.batches import pack_batch  # noqa: E402
 
@@ -49,7 +50,7 @@ async def begin(store: LedgerStore, world: ServerWorld, holder: str) -> Term:
         await connection.execute(f"UPDATE {world.config.schema}.ledger SET until = '-infinity'")
     number = await store.elect(holder, OPTIONS.ttl_s)
     assert number is not None
-    return await Term.load(store, LogKey(world.home.origin, RING.log_seed), holder, CLOCK, OPTIONS, number)
+    return await Term.load(store, signing_key(world.home, RING), chain(world.home, RING), holder, CLOCK, OPTIONS, number)
 
 
 async def put(store: LedgerStore, producer: str, first: int, count: int) -> None:

@@ -140,3 +140,20 @@ def test_a_move_without_servers_changes_nothing(moving: Moving) -> None:
 def _written(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
+
+
+def test_a_log_whose_key_changed_moves_with_its_keys(moving: Moving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heads of the key before and of the key after are believed on the servers as at home, and the key in force goes on signing."""
+    monkeypatch.setenv("TEST_UNLOCK", "secret")
+    monkeypatch.setenv("AFFIANT_UNLOCK", "env:TEST_UNLOCK")
+    create_keyring(moving.home)
+    save_keyring(moving.home, RING)
+    with Writer.open(moving.home, RING, CLOCK) as writer:
+        changed = rotate(writer, RING, new_key(""), 0, "person:ana", "yearly")
+    report = migrate(moving.home, changed.ring, CLOCK, moving.config)
+    assert report.good, "\n".join(report.lines())
+    with moving.servers.writer(), client(moving.home) as one:
+        one.append([note("under the new key")])
+        signed = Note.parse(one.checkpoint())
+    assert [each.key for each in signed.verify([changed.vkey])] == [changed.vkey]
+    check(moving.servers)

@@ -76,7 +76,7 @@ def _through(run: Run, writer: Writer) -> AffiantError | None:
     except AffiantError as error:
         return error
     except sqlite3.OperationalError as error:
-        assert "full" in str(error)
+        assert "full" in str(error) or "disk I/O" in str(error)
         return NoRoom(str(error), "Free space.")
     return None
 

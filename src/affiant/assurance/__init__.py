@@ -4,9 +4,7 @@ Shares no code with whatever enforces a control. `Evidence` makes tables, `run_c
 management's self-test.
 """
 
-from affiant.assurance.due import DueItem, due
 from affiant.assurance.evidence import Evidence, Listed, opening_of, size_as_of
-from affiant.assurance.findings import Findings, Page, RowItem
 from affiant.assurance.model import ControlRun, Day, Finding, Frozen, Item, Sample, Seed, occurrences, run_line
 from affiant.assurance.notshown import NotShown, not_shown
 from affiant.assurance.period import Period, parse_instant
@@ -18,22 +16,17 @@ __all__ = [
     "CategoryState",
     "ControlRun",
     "Day",
-    "DueItem",
     "Evidence",
     "Finding",
-    "Findings",
     "Frozen",
     "Item",
     "Listed",
     "NotShown",
-    "Page",
     "Period",
-    "RowItem",
     "Sample",
     "Seed",
     "control_state",
     "draw_sample",
-    "due",
     "given_seed",
     "management_seed",
     "not_shown",

@@ -76,10 +76,10 @@ def state_key(seed: bytes) -> bytes:
 
 
 def save_state(home: Home, key: bytes, state: State, ops: FileOps) -> None:
-    """Write the state file; losing it costs time at start, nothing else."""
+    """Write the state file, on disk with its name; losing it costs time at start, nothing else."""
     body = json.dumps([state.size, state.root.hex(), state.place.first, state.place.offset, state.producers]).encode()
     tag = hmac.new(key, body, hashlib.sha256).hexdigest().encode()
-    ops.replace(home.derived / STATE, tag + b"\n" + body, durable=False)
+    ops.replace(home.derived / STATE, tag + b"\n" + body, durable=True)
 
 
 def load_state(home: Home, key: bytes) -> State | None:
@@ -195,6 +195,7 @@ def recover(home: Home, keys: VerifierKey | LogKeys, key: bytes, ops: FileOps, t
     compare = _Compare(home)
     place, producers, tree = _start(home, key, head, compare)
     covered = tree.size == head.size
+    noted = {kept[-1].size: b""} if kept else {}
     statements: list[str] = []
     tree.put = tiles.put if covered else compare.put
     for first, data, offset, newest in segments_from(home, place, ops):
@@ -208,11 +209,11 @@ def recover(home: Home, keys: VerifierKey | LogKeys, key: bytes, ops: FileOps, t
             entries = [frame.data for frame in batch]
             if not covered and tree.size + len(entries) >= head.size:
                 cut = head.size - tree.size
-                tree.add(entries[:cut])
+                _add(tree, entries[:cut], noted)
                 _check_root(tree, head)
                 covered, entries = True, entries[cut:]
                 tree.put = tiles.put
-            tree.add(entries)
+            _add(tree, entries, noted)
             good = batch[-1].end
         place = Place(first, good)
         if covered:
@@ -226,7 +227,7 @@ def recover(home: Home, keys: VerifierKey | LogKeys, key: bytes, ops: FileOps, t
     # 4. Tiles are made from entries: put right those that are missing or damaged.
     if compare.damaged:
         tree = _rebuild_tiles(home, head, tiles, ops, tree.size)
-    _check_kept(home, kept, keys)
+    _check_kept(home, kept, keys, noted, ops)
     tiles.sweep(head.size)
     return Recovered(tree.size, place, producers, tree, head, statements)
 
@@ -293,12 +294,36 @@ def _rebuild_tiles(home: Home, head: SignedHead, tiles: TileWriter, ops: FileOps
     return tree
 
 
-def _check_kept(home: Home, kept: list[SignedHead], keys: VerifierKey | LogKeys) -> None:
+def _add(tree: Tree, entries: list[bytes], noted: dict[int, bytes]) -> None:
+    """Grow the tree, and note its root at the sizes asked for."""
+    for size in noted:
+        if tree.size < size <= tree.size + len(entries):
+            cut = size - tree.size
+            tree.add(entries[:cut])
+            noted[size], entries = tree.root(), entries[cut:]
+    tree.add(entries)
+
+
+def _root_at(home: Home, size: int, ops: FileOps) -> bytes:
+    """Root over the first entries: from tiles, or, where a power cut took a partial one that nothing later covers, from the segments."""
+    try:
+        return Tree.resume(home.ledger, size, lambda path, data, full: None).root()
+    except LedgerFault:
+        tree = Tree(lambda path, data, full: None)
+    for _, data, offset, _ in segments_from(home, Place(0, 0), ops):
+        for batch in batches(data, tree.size, offset):
+            tree.add([frame.data for frame in batch[: size - tree.size]])
+            if tree.size == size:
+                return tree.root()
+    raise LedgerFault(f"The segments end at entry {tree.size}; a head over {size} was signed.", _RESTORE)
+
+
+def _check_kept(home: Home, kept: list[SignedHead], keys: VerifierKey | LogKeys, noted: dict[int, bytes], ops: FileOps) -> None:
     """The newest kept head must lie on the same history; older ones are checked by `verify`."""
     if not kept:
         return
     last = open_head(kept[-1].note, keys, f"The newest line of {home.checkpoints_log}")
     if (last.size, last.root) != (kept[-1].size, kept[-1].root):
         raise LedgerFault(f"The newest line of {home.checkpoints_log} contradicts its own note.", "Restore the file from a backup.")
-    if last.size and Tree.resume(home.ledger, last.size, lambda path, data, full: None).root() != last.root:
+    if last.size and (noted[last.size] or _root_at(home, last.size, ops)) != last.root:
         raise LedgerFault(f"checkpoints.log holds another root for {last.size} entries: the log forked.", _RESTORE)

@@ -75,7 +75,7 @@ def read_bundle(root: Path, number: int, width: int) -> list[bytes]:
 
 
 class TileWriter:
-    """Puts tiles and bundles in their places. Full ones are on disk when `settle` returns; partial ones need not be.
+    """Puts tiles and bundles in their places. Full ones are on disk when `settle` returns; partial ones only where that is asked.
 
     `put` only queues, so that a full disk leaves the tree intact: `settle` can be called again when there is room.
     """
@@ -87,6 +87,7 @@ class TileWriter:
         self._unsynced: set[Path] = set()
         self._stale: list[tuple[int, float, Path]] = []
         self._generation = 0
+        self._partial = False
         self._queue: deque[tuple[str, bytes, bool]] = deque()
 
     def put(self, relative: str, data: bytes, full: bool) -> None:
@@ -120,25 +121,31 @@ class TileWriter:
             written = 0
             while written < len(data):
                 written += self._ops.write(fd, memoryview(data)[written:], written)
-            if full:
+            if full or self._partial:
                 self._ops.sync(fd)
         finally:
             os.close(fd)
         os.replace(temporary, path)
-        if full:
+        if full or self._partial:
             self._unsynced.add(directory)
+        if full:
             partial = path.with_name(path.name + ".p")
             if partial in self._made or partial.exists():
                 self._made.discard(partial)
                 self._stale.append((self._generation, time.monotonic(), partial))
 
-    def settle(self) -> None:
+    def settle(self, partial: bool = False) -> None:
         """Write what is queued and put the names of full files on disk. Call before publishing a checkpoint that covers them.
+
+        Args:
+            partial: put partial files on disk too, as a start from the state file after a power cut needs them.
 
         Raises:
             OSError: call it again when the cause is gone.
         """
+        self._partial = partial
         self.flush()
+        self._partial = False
         for directory in self._unsynced:
             self._ops.sync_directory(directory)
         self._unsynced.clear()

@@ -440,7 +440,7 @@ class Writer:
         self._tree.add(work.entries)
         self._tree.put_partial()
         try:
-            self._tiles.settle()
+            self._tiles.settle(partial=work.producers is not None)
             head = self._publisher.publish(self._tree.size, self._tree.root(), self._clock.now_us(), keep)
             self._tiles.published()
             if work.producers is not None:

@@ -95,6 +95,12 @@ def _own_due(visit: Visit) -> list[DueItem]:
             text = f"Change to {change.kind} {change.target} {what}"
             owner = change.awaits or ("whoever may approve it" if state == "proposed" else change.author)
             out.append(DueItem("PI-5.1", text, owner, "stays without effect", change.proposed_us, href=f"/changes/{change.id}"))
+    for change in visit.context.records.changes("activated"):
+        if change.emergency and not change.bootstrap and all(approval.by == change.author for approval in change.approvals):
+            text = f"Emergency change to {change.kind} {change.target} came into force on its author's word alone"
+            consequence = "stays a deviation; needs a second person's look"
+            href = f"/changes/{change.id}"
+            out.append(DueItem("PI-5.1", text, "compliance manager", consequence, change.activated_us, overdue=True, href=href))
     keys = visit.context.records.keys()
     for key in keys:
         if key.state == "live" and 0 < key.expires_us - now <= KEY_NOTICE_US:

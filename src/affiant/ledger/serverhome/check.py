@@ -21,6 +21,7 @@ from affiant.ledger.tree import Tree
 from affiant.ledger.verify import Report, Step
 from affiant.proof.canonical import loads
 from affiant.proof.errors import ProofError
+from affiant.proof.logkeys import LogKeys
 from affiant.proof.note import Note, VerifierKey
 from affiant.proof.tiles import TILE_WIDTH, bundle_path, pack_bundle
 
@@ -34,6 +35,7 @@ class _Check:
         self.reader = reader
         self.vkey = vkey
         self.report = Report()
+        self.keys: LogKeys | None = None
         self.row: LedgerRow = reader.row()
         self.head: SignedHead | None = None
         self.heads: list[SignedHead] = []
@@ -64,15 +66,17 @@ class _Check:
         return self.report
 
     def _head(self) -> str:
-        source = "given" if self.vkey is not None else "named by entry 0"
-        self.vkey = self.vkey or self.reader.vkey
-        head = open_head(self.row.head.note, self.vkey, "The checkpoint in PostgreSQL")
+        self.keys = keys = self.reader.log_keys()
+        if self.vkey is not None and self.vkey not in keys.keys:
+            raise LedgerFault(f"The key given, {self.vkey.id.hex()}, was never a key of this log.", "Compare it with its source.")
+        source = "named by entry 0" if self.vkey is None else "given"
+        head = open_head(self.row.head.note, keys, "The checkpoint in PostgreSQL")
         if (head.size, head.root) != (self.row.head.size, self.row.head.root):
             raise LedgerFault("PostgreSQL contradicts its own checkpoint.", _NEXT)
         self.head = head
         self.report.signed = head.size
         self.heads.append(head)
-        return f"{head.size} entries, key {self.vkey.id.hex()} ({source})"
+        return f"{head.size} entries, key {keys.at(head.size).id.hex()} ({source})"
 
     def _need_head(self) -> SignedHead:
         if self.head is None:
@@ -84,7 +88,7 @@ class _Check:
         for each in self.reader.checkpoints():
             if each.size > newest.size:
                 continue
-            head = open_head(each.note, self.vkey or self.reader.vkey, f"The head kept at {each.size} entries")
+            head = open_head(each.note, self.keys or self.reader.log_keys(), f"The head kept at {each.size} entries")
             if (head.size, head.root) != (each.size, each.root) or not before < head.size:
                 raise LedgerFault(f"The head kept at {each.size} entries contradicts its note or its neighbours.", _NEXT)
             before = head.size

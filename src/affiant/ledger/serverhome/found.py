@@ -22,6 +22,7 @@ from affiant.kit.keyring import Keyring
 from affiant.ledger.anchorstore import AnchorStore
 from affiant.ledger.checkpoints import LogKey, SignedHead
 from affiant.ledger.envelope import Draft, encode
+from affiant.ledger.logkeys import signing_key
 from affiant.ledger.producers import Producers
 from affiant.ledger.reader import LedgerReader
 from affiant.ledger.segment import segment_firsts
@@ -125,7 +126,7 @@ def found(home: Home, keyring: Keyring, clock: Clock, config: ServerConfig) -> N
     """
     if is_server_home(home) or segment_firsts(home.segments):
         raise Conflict(f"{home.root} has a ledger.", "Serve it, move it, or choose another directory.")
-    key = LogKey(home.origin, keyring.log_seed)
+    key = signing_key(home, keyring)
     name = f"{home.node}/writer/{new_incarnation()}"
     drafts = (
         Draft("ledger.created", {"origin": home.origin, "log_vkey": str(key.vkey), "node": home.node, "software": __version__}),
@@ -139,7 +140,7 @@ def found(home: Home, keyring: Keyring, clock: Clock, config: ServerConfig) -> N
     tree = Tree(lambda path, data, full: partial.append((path, data)))
     tree.add(entries)
     tree.put_partial()
-    head = SignedHead(now, tree.size, tree.root(), key.sign(Checkpoint(home.origin, tree.size, tree.root())))
+    head = SignedHead(now, tree.size, tree.root(), key.sign(Checkpoint(home.origin, tree.size, tree.root()), now))
     with writer_lock(home):
         objects = _prepare(config)
         try:
@@ -181,7 +182,7 @@ def join(home: Home, keyring: Keyring, config: ServerConfig) -> None:
         row = db.do(db.store.ledger())
     finally:
         db.close()
-    key = LogKey(home.origin, keyring.log_seed)
+    key = signing_key(home, keyring)
     if row.origin != home.origin or row.log_vkey != str(key.vkey):
         raise Conflict(
             f"The ledger is {row.origin}, signed by {row.log_vkey}.", "Make the node's home with that origin and a copy of its keyring."
@@ -208,7 +209,7 @@ def migrate(home: Home, keyring: Keyring, clock: Clock, config: ServerConfig) ->
         writer.end_all()
         if writer.size != writer.head.size or not _is_kept(home, writer.head):
             writer.checkpoint(keep=True)
-        head, key, producers = writer.head, LogKey(home.origin, keyring.log_seed), writer.producers
+        head, key, producers = writer.head, signing_key(home, writer.keyring), writer.producers
         _must_hold(verify_home(home, str(key.vkey)), "The home")
         # 2. Storage first, then PostgreSQL in one transaction.
         reader = LedgerReader(home)

@@ -13,7 +13,6 @@ from affiant.kit.clock import Clock
 from affiant.kit.errors import Conflict
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
-from affiant.ledger.checkpoints import LogKey
 from affiant.ledger.serverhome.config import load_config
 from affiant.ledger.serverhome.node import Node, NodeOptions
 from affiant.ledger.serverhome.objects import ObjectStore
@@ -80,7 +79,7 @@ async def _serve(
     store = await LedgerStore.open(config, f"node {home.node}", connections=6)
     try:
         await store.check_durable()
-        sequencer = Sequencer(store, objects, LogKey(home.origin, keyring.log_seed), home.node, clock, sequencer_options)
+        sequencer = Sequencer(store, objects, home, keyring, clock, sequencer_options)
         node = Node(home, store, sequencer, node_options)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

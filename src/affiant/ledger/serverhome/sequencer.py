@@ -15,7 +15,9 @@ from typing import Any
 
 from affiant.kit.clock import Clock
 from affiant.kit.errors import CouldNotLook, LedgerFault, LedgerUnavailable
-from affiant.ledger.checkpoints import LogKey
+from affiant.kit.home import Home
+from affiant.kit.keyring import Keyring
+from affiant.ledger.logkeys import chain, signing_key
 from affiant.ledger.serverhome.archive import KEEP_ENTRIES, Archive
 from affiant.ledger.serverhome.objects import ObjectStore
 from affiant.ledger.serverhome.store import LedgerStore, new_incarnation
@@ -51,17 +53,18 @@ class Sequencer:
     """Stands for election until `stop`, and holds a term whenever it is elected."""
 
     def __init__(
-        self, store: LedgerStore, objects: ObjectStore, key: LogKey, node: str, clock: Clock, options: SequencerOptions | None = None
+        self, store: LedgerStore, objects: ObjectStore, home: Home, keyring: Keyring, clock: Clock, options: SequencerOptions | None = None
     ) -> None:
         self.options = options or SequencerOptions()
         self.term: Term | None = None
         self.fault = ""
         self._store = store
         self._archive = Archive(store, objects, self.options.keep_entries)
-        self._key = key
-        self._node = node
+        self._key = signing_key(home, keyring)
+        self._keys = chain(home, keyring)
+        self._node = home.node
         self._clock = clock
-        self._holder = f"{node}/{new_incarnation()}"
+        self._holder = f"{home.node}/{new_incarnation()}"
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
 
@@ -102,7 +105,7 @@ class Sequencer:
             await asyncio.wait_for(event.wait(), seconds)
 
     async def _lead(self, number: int) -> None:
-        term = await Term.load(self._store, self._key, self._node, self._clock, self.options.term, number)
+        term = await Term.load(self._store, self._key, self._keys, self._node, self._clock, self.options.term, number)
         await term.place()
         self.term, self.fault = term, ""
         archiving = asyncio.create_task(self._archiving(term))

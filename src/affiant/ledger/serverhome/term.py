@@ -28,6 +28,7 @@ from affiant.ledger.tree import Tree
 from affiant.ledger.wire import MARKS
 from affiant.proof.errors import ProofError
 from affiant.proof.hashes import HASH_SIZE
+from affiant.proof.logkeys import LogKeys
 from affiant.proof.note import Checkpoint
 from affiant.proof.tiles import bundle_path, pack_bundle, tile_path, unpack_bundle
 
@@ -87,8 +88,12 @@ class Term:
     # -- taking over
 
     @classmethod
-    async def load(cls, store: LedgerStore, key: LogKey, node: str, clock: Clock, options: TermOptions, number: int) -> Term:
+    async def load(cls, store: LedgerStore, key: LogKey, keys: LogKeys, node: str, clock: Clock, options: TermOptions, number: int) -> Term:
         """Read what the terms before left, and check it against the signed head.
+
+        Args:
+            key: signs heads.
+            keys: whose signatures count under which head.
 
         Raises:
             LedgerFault: the database contradicts what was signed.
@@ -100,7 +105,7 @@ class Term:
         if row.log_vkey != str(key.vkey):
             raise LedgerFault(f"The ledger in PostgreSQL is signed by {row.log_vkey}.", "This node has another keyring; join it again.")
         term = cls(store, key, node, clock, options, number, row)
-        head = open_head(row.head.note, key.vkey, "The checkpoint in PostgreSQL")
+        head = open_head(row.head.note, keys, "The checkpoint in PostgreSQL")
         if (head.size, head.root) != (row.head.size, row.head.root):
             raise LedgerFault("The checkpoint in PostgreSQL contradicts its own note.", _RESTORE)
         heads = await store.heads()
@@ -283,8 +288,9 @@ class Term:
         if self._tree.size == self.head.size:
             return self.head
         root = self._tree.root()
-        note = self._key.sign(Checkpoint(self._key.vkey.name, self._tree.size, root))
-        return SignedHead(self._clock.now_us(), self._tree.size, root, note)
+        at_us = self._clock.now_us()
+        note = self._key.sign(Checkpoint(self._key.vkey.name, self._tree.size, root), at_us)
+        return SignedHead(at_us, self._tree.size, root, note)
 
 
 def _entries(row: Row) -> list[bytes]:
