@@ -8,6 +8,7 @@ Leaves out: traffic.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,6 +69,8 @@ class Story:
             Moment(0.71, 9, self._policy_change),
             Moment(0.8, 14, self._enforce_search),
             Moment(0.88, 10, self._rejected_change),
+            Moment(0.95, 11, self._trial_key),
+            Moment(0.985, 15, self._waiting_change),
         ]
 
     # -- ordinary work
@@ -121,6 +124,19 @@ class Story:
         }  # fmt: skip
         change = await self._control.post("/changes", {"kind": "provider", "target": "skyline", "content": content}, "luca.moretti")
         await self._control.post(f"/changes/{change['id']}/reject", {"why": "skyline has no contract for confidential text"}, "hanna.wolf")
+
+    async def _trial_key(self) -> None:
+        """A key for a trial that ends nine days after the history does."""
+        ends = datetime.fromtimestamp(time.time() + 9 * 86_400, UTC).strftime("%Y-%m-%d")
+        wanted = {"owner": "luca.moretti", "tenant": "northwind", "models": ["web-helper"], "expires": ends}
+        await self._control.post("/keys", wanted, "jonas.vik")
+
+    async def _waiting_change(self) -> None:
+        """A change that still waits for its second person when the history ends."""
+        content = {"models": ["hb-scribe-2", "hb-scribe-mini"], "policy": "help-desk", "mode": "enforce", "label": "confidential"}
+        reason = "back to hb-scribe-2 first, now that it answers again"
+        proposal = {"kind": "route", "target": "support-chat", "content": content, "reason": reason}
+        await self._control.post("/changes", proposal, "priya.nair")
 
     # -- deviations
 
