@@ -108,6 +108,7 @@ class _Pen:
     def _open(self) -> Writer:
         if self._writer is None:
             self._writer = Writer.open(self._home, self._keyring, self._clock)
+            self._writer.append([self._writer.started_draft()])
             self._writer.end_all("restarted")
         return self._writer
 

@@ -124,7 +124,7 @@ def build_package(home: Home, arguments: dict[str, Any], append: Append) -> byte
         path = Path(folder) / "package.affidavit"
         built = build(
             home, reader, signing_key(home, open_keyring(home)), load(), period.from_us, period.to_us, path, arguments["principal"],
-            open_clock().now_us(),
+            open_clock().now_us(), arguments.get("mode", "auto"),
         )  # fmt: skip
         data = path.read_bytes()
     append([built.draft])

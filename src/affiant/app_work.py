@@ -59,7 +59,7 @@ class Work:
         await self._settle()
         await self._anchor()
         by = f"system:{LOCAL}" if request.by == LOCAL else f"person:{request.by}"
-        data: bytes = await self._ask("package", {"period": request.period, "principal": by})
+        data: bytes = await self._ask("package", {"period": request.period, "principal": by, "mode": request.mode})
         await self._settle()
         return data
 

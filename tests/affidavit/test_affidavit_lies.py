@@ -12,10 +12,11 @@ from affidavit_factory import FROM, TO, World, a_world, pack, reseal, unpack
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from affiant.proof import canonical
+from affiant.proof.check import verify_file
 from affiant.proof.hashes import CompactRange, leaf_hash
 from affiant.proof.note import Checkpoint, Note, VerifierKey, sign_note_text
 from affiant.proof.tiles import pack_bundle, unpack_bundle
-from affiant.proof.verify import Report, verify_file
+from affiant.proof.verify import Report
 
 SEED = b"s" * 32
 Files = dict[str, bytes]

@@ -17,7 +17,7 @@ from affiant import proof
 from affiant.affidavit import build_verifier
 from affiant.kit.errors import BadInput, Conflict, LedgerFault
 from affiant.proof import canonical
-from affiant.proof.verify import verify_file
+from affiant.proof.check import verify_file
 
 
 def old_python() -> list[str]:

@@ -161,8 +161,13 @@ def test_usage_is_imported_once(company: Shell) -> None:
 
 def test_controls_run_without_anything_served(company: Shell) -> None:
     """A control runs in the command's own process; its entries are in the ledger under a signed checkpoint."""
+    (company.root / "limit.yaml").write_text("{scope: all, unit: requests, window: 60, value: 100}", encoding="utf-8")
+    change = company("change", "propose", "limit", "--file", str(company.root / "limit.yaml"), "--as", "bob")["id"]
+    company("change", "approve", change, "--as", "ann")
+    company("change", "activate", change, "--as", "bob")
     line = company("control", "run", "PI-5.1", "--period", "2020-01-01..2099-12-31", "--as", "ann")
     assert line["control"] == "PI-5.1" and line["population"]["rows"] > 0 and "run" in line
+    assert line["result"] == "no deviations noted" and line["notes"] == []
     assert {"population.frozen", "procedure.run"} <= set(company.types())
     company("ledger", "verify")
     assert company.code == 0, company.err

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from affiant.proof.check import verify_file
 from affiant.proof.errors import Lie, Malformed, ProofError
 from affiant.proof.package import Manifest, Package
 from affiant.proof.pages import check_page
-from affiant.proof.verify import verify_file
 
 
 def archive(path: Path, *files: tuple[str | zipfile.ZipInfo, bytes], method: int = zipfile.ZIP_DEFLATED) -> str:

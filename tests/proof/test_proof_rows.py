@@ -95,7 +95,7 @@ def test_a_draw_is_the_lowest_by_hmac() -> None:
 
 def test_csv_cells_are_quoted_and_disarmed() -> None:
     """Cells with separators are quoted, and what a spreadsheet would run gets an apostrophe."""
-    rows = [[-1, "=cmd()"], [2, 'say "hi", x'], [3, "é"]]
+    rows = [(-1, "=cmd()"), (2, 'say "hi", x'), (3, "é")]
     expected = [b"-1,'=cmd()\n", b'2,"say ""hi"", x"\n', "3,é\n".encode()]
     assert tables.csv_header(["a", "b"]) == b"a,b\n"
     assert tables.csv_part(rows) == b"".join(expected)

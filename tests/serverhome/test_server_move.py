@@ -15,7 +15,9 @@ from test_server_fencing import check
 
 from affiant.kit.clock import SystemClock
 from affiant.kit.errors import AffiantError, Conflict, CouldNotLook, LedgerFault
+from affiant.kit.keyring import create_keyring, save_keyring
 from affiant.ledger import LedgerReader, Writer
+from affiant.ledger.logkeys import new_key, rotate
 from affiant.ledger.serverhome import ServerReader, migrate, open_reader
 from affiant.proof.hashes import leaf_hash, verify_consistency, verify_inclusion
 from affiant.proof.note import Checkpoint, Note

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affiant.ledger.serverhome.sigv4 import Credentials, encode_path, encode_query, signed_headers
+pytest.importorskip("asyncpg", reason="the package asyncpg is not installed")
+pytest.importorskip("botocore", reason="the package botocore is not installed")
 
-botocore_auth = pytest.importorskip("botocore.auth", reason="the package botocore is not installed")
+from affiant.ledger.serverhome.sigv4 import Credentials, encode_path, encode_query, signed_headers
 
 pytestmark = pytest.mark.server
 NOW = datetime(2026, 11, 24, 12, 30, 5, tzinfo=UTC)

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ledger_world import RING, copy_home, flip, note, open_writer, put
+from ledger_world import copy_home, flip, note, open_writer, put
 from torture_world import OPTIONS, Run, prepared
 
 from affiant.kit.errors import LedgerFault
@@ -39,6 +39,12 @@ def _reboot(home: Home) -> None:
     (home.run / "durable").unlink(missing_ok=True)
 
 
+def _forget_state(home: Home) -> None:
+    """Without the state file a start reads every segment; with it, those before its place are left to `affiant ledger verify`."""
+    shutil.rmtree(home.derived)
+    home.derived.mkdir()
+
+
 def _truncate_newest(home: Home, older: Home, other: Home) -> None:
     _reboot(home)
     path = _segment(home, -1)
@@ -47,8 +53,7 @@ def _truncate_newest(home: Home, older: Home, other: Home) -> None:
 
 def _restore_everything_but_records(home: Home, older: Home, other: Home) -> None:
     _reboot(home)
-    shutil.rmtree(home.derived)
-    home.derived.mkdir()
+    _forget_state(home)
     _replace(home, older, "segments", "ledger", "checkpoints.log")
 
 
@@ -58,28 +63,62 @@ def _older_records(home: Home, older: Home, other: Home) -> None:
     _replace(home, older, "records.db")
 
 
+def _forget_and(work: Damage) -> Damage:
+    def damage(home: Home, older: Home, other: Home) -> None:
+        _reboot(home)
+        _forget_state(home)
+        work(home, older, other)
+
+    return damage
+
+
+def _no_segments(home: Home, older: Home, other: Home) -> None:
+    shutil.rmtree(home.segments)
+    home.segments.mkdir()
+
+
+def _older(*names: str) -> Damage:
+    return lambda home, older, other: _replace(home, older, *names)
+
+
+def _fork(*names: str) -> Damage:
+    return lambda home, older, other: _replace(home, other, *names)
+
+
+def _remove(number: int) -> Damage:
+    return lambda home, older, other: _segment(home, number).unlink()
+
+
+def _no_checkpoint(home: Home, older: Home, other: Home) -> None:
+    (home.ledger / "checkpoint").unlink()
+
+
+def _alter(home: Home, older: Home, other: Home) -> None:
+    flip(_segment(home, 0), 60)
+
+
+def _acknowledged_gone(home: Home, older: Home, other: Home) -> None:
+    _forget_state(home)
+    _replace(home, older, "segments", "ledger", "checkpoints.log")
+
+
+_BACK = "truncated or rolled back"
 CASES: dict[str, tuple[Damage, str, str]] = {
-    "the checkpoint is missing": (lambda home, older, other: (home.ledger / "checkpoint").unlink(), r"checkpoint cannot be read", "backup"),
-    "the first segment is missing": (lambda home, older, other: _segment(home, 0).unlink(), r"lacks 0{20}\.seg", "Restore"),
-    "a segment between is missing": (lambda home, older, other: _segment(home, 1).unlink(), r"damaged|follows entry|another root|lacks", "Restore"),
-    "all segments are missing": (lambda home, older, other: shutil.rmtree(home.segments) or home.segments.mkdir(), r"lacks 0{20}\.seg", "Restore"),
-    "the newest segment is truncated": (_truncate_newest, r"truncated or rolled back", "Restore"),
-    "segments are of an older backup": (
-        lambda home, older, other: (_reboot(home), _replace(home, older, "segments")), r"truncated or rolled back|lacks", "Restore"),
-    "the checkpoint is of an older backup": (
-        lambda home, older, other: _replace(home, older, "ledger"), r"rolled back", "Restore"),
-    "checkpoint and kept heads are older than the state file": (
-        lambda home, older, other: _replace(home, older, "ledger", "checkpoints.log", "segments"), r"rolled back", "Restore"),
-    "all but run/durable is of an older backup": (
-        lambda home, older, other: (shutil.rmtree(home.derived), home.derived.mkdir(), _replace(home, older, "segments", "ledger", "checkpoints.log")),
-        r"acknowledged since the machine started", "Restore"),
-    "an entry was altered": (lambda home, older, other: flip(_segment(home, 0), 60), r"damaged", "Restore|backup"),
-    "segments are of a fork": (
-        lambda home, older, other: (_reboot(home), _replace(home, other, "segments")), r"altered or the log forked", "evidence"),
-    "the checkpoint is of a fork": (
-        lambda home, older, other: (_reboot(home), _replace(home, other, "ledger")), r"altered or the log forked", "Restore"),
-    "kept heads are of a fork": (lambda home, older, other: _replace(home, other, "checkpoints.log"), r"forked", "Restore"),
-}  # fmt: skip
+    "the checkpoint is missing": (_no_checkpoint, "checkpoint cannot be read", "backup"),
+    "the first segment is missing": (_remove(0), r"lacks 0{20}\.seg", "Restore"),
+    "a segment between is missing": (_forget_and(_remove(1)), "damaged|follows entry|another root", "Restore"),
+    "all segments are missing": (_no_segments, r"lacks 0{20}\.seg", "Restore"),
+    "the newest segment is truncated": (_truncate_newest, _BACK, "Restore"),
+    "the newest segment is truncated, no state file": (_forget_and(_truncate_newest), _BACK, "Restore"),
+    "segments are of an older backup": (_older("segments"), _BACK + "|lacks", "Restore"),
+    "the checkpoint is of an older backup": (_older("ledger"), "rolled back", "Restore"),
+    "all but the state file is of an older backup": (_older("ledger", "checkpoints.log", "segments"), "rolled back", "Restore"),
+    "all but run/durable is of an older backup": (_acknowledged_gone, "acknowledged since the machine started", "Restore"),
+    "an entry was altered": (_forget_and(_alter), "damaged", "Restore|backup"),
+    "segments are of a fork": (_forget_and(_fork("segments")), "altered or the log forked", "evidence"),
+    "the checkpoint is of a fork": (_fork("ledger"), "altered or the log forked", "Restore"),
+    "kept heads are of a fork": (_fork("checkpoints.log"), "forked", "Restore"),
+}
 
 
 def _three(root: Path) -> tuple[Home, Home, Home]:
@@ -141,4 +180,3 @@ def test_records_of_another_moment_are_named(memory: Path) -> None:
     assert "same moment" in raised.value.next_step
     with closing(sqlite3.connect(run.home.records_db)) as db:
         assert db.execute("SELECT count(*) FROM outbox").fetchone()[0] == 0
-    assert RING.log_seed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -82,10 +83,8 @@ def test_creation_that_fails_is_no_ledger_or_a_whole_one(memory: Path, fault: Fa
     Writer.create(new_home(memory / "count"), RING, FixedClock(NOW), OPTIONS, ops).close()
     for number in range(0, len(ops.calls), 1 if FULL else 4):
         home = new_home(memory / f"h{number}")
-        try:
+        with contextlib.suppress(NAMED):
             Writer.create(home, RING, FixedClock(NOW), OPTIONS, NthOps(number, fault)).close()
-        except NAMED:
-            pass
         if not any(home.segments.iterdir()):
             Writer.create(home, RING, FixedClock(NOW), OPTIONS).close()
         try:

@@ -190,7 +190,9 @@ def _sqlite_lost(machine: Machine, memory: Path, synchronous: str, seconds: floa
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("CREATE TABLE t(n INTEGER PRIMARY KEY, text TEXT)")
     machine.settle()
-    with subprocess.Popen([sys.executable, "-c", _COMMITS, str(path), synchronous], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", _COMMITS, str(path), synchronous], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as child:
         assert child.stdout is not None
         child.stdout.readline()
         time.sleep(seconds)

@@ -25,7 +25,6 @@ from affiant.kit.errors import BadInput, LedgerFault
 from affiant.kit.home import Home
 from affiant.kit.ids import new_id
 from affiant.ledger import Draft, LedgerReader, LogKey
-from affiant.ledger.timestamps import StampStore
 from affiant.proof import canonical
 from affiant.proof.anchors import Anchor, anchor_bytes, check_anchors, longest_gap_s, parse_anchor_file
 from affiant.proof.errors import ProofError
@@ -116,7 +115,7 @@ def _write(
 ) -> bytes:  # fmt: skip
     """Write every file; gives the manifest."""
     with Files(path) as files:
-        _write_heads(files, home, reader, scope)
+        _write_heads(files, reader, scope)
         if scope.mode == "full":
             _write_entries(files, reader, scope)
         else:
@@ -156,7 +155,7 @@ def _facts(home: Home, scope: Scope, vkey: VerifierKey, principal: str, period: 
     )  # fmt: skip
 
 
-def _write_heads(files: Files, home: Home, reader: LedgerReader, scope: Scope) -> None:
+def _write_heads(files: Files, reader: LedgerReader, scope: Scope) -> None:
     files.add("ledger/end.checkpoint", [scope.end.note])
     if scope.start:
         files.add("ledger/start.checkpoint", [scope.start.note])
@@ -166,7 +165,7 @@ def _write_heads(files: Files, home: Home, reader: LedgerReader, scope: Scope) -
         files.add("ledger/consistency", [base64.b64encode(hash_) + b"\n" for hash_ in proof])
     if scope.anchors:
         files.add("ledger/anchors.json", [anchor_bytes(scope.anchors)])
-    for stamp in StampStore(home.root / "anchors.db").between(scope.start_size, scope.end.size):
+    for stamp in scope.stamps:
         files.add(f"stamps/{stamp.size}-{stamp.name}.note", [stamp.note])
         files.add(f"stamps/{stamp.size}-{stamp.name}.tsr", [stamp.response])
 

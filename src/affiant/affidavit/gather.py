@@ -12,6 +12,7 @@ from affiant.kit.errors import BadInput, Conflict, CouldNotLook
 from affiant.kit.home import Home
 from affiant.ledger import LedgerReader, SignedHead
 from affiant.ledger.anchorstore import Anchor, AnchorStore
+from affiant.ledger.timestamps import Stamp, StampStore
 from affiant.proof.errors import ProofError
 from affiant.proof.note import Note
 
@@ -48,6 +49,7 @@ class Scope:
         controls: one run a control, by id.
         anchors: notes of cosigned heads within the range, by size.
         mode: full (every entry travels) or sample.
+        stamps: RFC 3161 time-stamps of heads within the range.
     """
 
     start: SignedHead | None
@@ -56,6 +58,7 @@ class Scope:
     controls: tuple[Listed, ...]
     anchors: tuple[bytes, ...]
     mode: str = "full"
+    stamps: tuple[Stamp, ...] = ()
 
     @property
     def start_size(self) -> int:
@@ -90,7 +93,8 @@ def gather(home: Home, reader: LedgerReader, from_us: int, to_us: int, mode: str
     if len(notes) > MAX_ANCHORS:
         notes = {key: notes[key] for key in [*sorted(notes)[: MAX_ANCHORS // 2], *sorted(notes)[-MAX_ANCHORS // 2 :]]}
     chosen = mode if mode != "auto" else "sample" if entries > MAX_ENTRIES else "full"
-    return Scope(start, view_from, end, controls, tuple(notes[key] for key in sorted(notes)), chosen)
+    stamps = tuple(StampStore(home.anchors_db).between(first, end.size))
+    return Scope(start, view_from, end, controls, tuple(notes[key] for key in sorted(notes)), chosen, stamps)
 
 
 def _runs(reader: LedgerReader, from_us: int, to_us: int) -> tuple[Listed, ...]:

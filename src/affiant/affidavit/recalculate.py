@@ -22,16 +22,15 @@ from affiant.kit.home import Home, open_home
 from affiant.ledger import LedgerReader
 from affiant.proof import grammar
 from affiant.proof.errors import CouldNotLook
-from affiant.proof.grammar import check as check_grammar
 from affiant.proof.hashes import CompactRange
 from affiant.proof.rebuild import Filler, Leaves, Range, check_roots, join
 from affiant.proof.recompute import Definition, Outcome, Recomputation, Recorded
 from affiant.proof.recorded import find_recorded
 from affiant.proof.scan import Bundles, Job, Source, scan
-from affiant.proof.side import STEPS_AN_ENTRY
+from affiant.proof.side import max_steps
 from affiant.proof.tables import Digest
 from affiant.proof.tiles import TILE_WIDTH
-from affiant.proof.views import SqliteEvidence, Views
+from affiant.proof.views import SqliteEvidence
 
 DAY_US = 86_400_000_000
 ROWS_SHOWN = 40
@@ -147,14 +146,13 @@ def recalculate(home: Home, reader: LedgerReader, scope: Scope, catalog: Catalog
         NotFound: a definition that the ledger names is nowhere.
     """
     definitions = {listed.id: _definition(home, catalog, listed.id, listed.sha) for listed in scope.controls}
-    words: set[str] = set()
-    for definition, _ in definitions.values():
-        for _, text in definition.queries():
-            words |= check_grammar(text).words
-    views = Views.parse(catalog.views).only(words)
+    queries = [grammar.check(text) for definition, _ in definitions.values() for _, text in definition.queries()]
+    words = {word for query in queries for word in query.words}
     source = HomeSource(home.root, scope.start_size, scope.end.size)
-    wanted = tuple(sorted(views.by_name))
-    job = Job(source, scope.start_size, scope.end.size, scope.view_from, catalog.views, wanted, str(folder), "pledge" in words)
+    job = Job(
+        source, scope.start_size, scope.end.size, scope.view_from, catalog.views, tuple(sorted(words)),
+        any(query.every for query in queries), str(folder), "pledge" in words,
+    )  # fmt: skip
     found = Range(scope.start_size, scope.end.size, scope.view_from)
     with closing(Leaves(str(folder / "leaves"), scope.start_size, scope.end.size)) as leaves:
         join(scan(job), found, leaves)
@@ -167,7 +165,7 @@ def recalculate(home: Home, reader: LedgerReader, scope: Scope, catalog: Catalog
         recorded = {
             listed.id: find_recorded(found, listed.id, {"id": listed.id, "run": listed.run}, period)[0] for listed in scope.controls
         }
-        with SqliteEvidence(views, str(folder / "tables")) as evidence:
+        with SqliteEvidence(job.tables(), str(folder / "tables")) as evidence:
             controls = _controls(job, found, leaves, evidence, definitions, recorded, scope.mode == "sample")
     return Recalculated(found, controls)
 
@@ -177,7 +175,7 @@ def _controls(
     recorded: Mapping[str, Recorded], placed: bool,
 ) -> dict[str, Control]:  # fmt: skip
     filler = Filler(job, found, evidence)
-    steps = grammar.MAX_STEPS + STEPS_AN_ENTRY * (job.end - job.start)
+    steps = max_steps(job.end - job.start)
     controls: dict[str, Control] = {}
 
     def end_of(name: str) -> int:
@@ -193,7 +191,7 @@ def _controls(
             place = Path(job.folder) / name
             place.mkdir()
             look = Look(body["from"])
-            run = Recomputation(definition, recorded[name], evidence, leaves.leaf, _keeping(place), look.watch, steps)
+            run = Recomputation(definition, recorded[name], evidence, leaves.leaves, _keeping(place), look.watch, steps)
             outcome = run.run()
             places = place_rows(outcome.sample, evidence, leaves.leaf, place / "items.csv") if placed else ()
             controls[name] = Control(data, recorded[name], outcome, place, look, places)

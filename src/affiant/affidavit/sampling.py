@@ -32,8 +32,11 @@ def write_sample_parts(files: Files, reader: LedgerReader, scope: Scope, done: R
     for index in sorted(indexes):
         files.add(f"entries/{index}.json", [reader.entry(index)])
         files.add(f"entries/{index}.tlog-proof", [reader.prove(index, scope.end).encode()])
-    sizes = sorted({Checkpoint.parse(Note.parse(note).text).size for note in scope.anchors} - {scope.end.size})
-    proofs = [{"size": size, "proof": [hash_.hex() for hash_ in reader.consistency(size, scope.end.size)]} for size in sizes]
+    sizes = {Checkpoint.parse(Note.parse(note).text).size for note in scope.anchors} | {stamp.size for stamp in scope.stamps}
+    proofs = [
+        {"size": size, "proof": [hash_.hex() for hash_ in reader.consistency(size, scope.end.size)]}
+        for size in sorted(sizes - {scope.end.size})
+    ]
     files.add("ledger/anchor-proofs.json", [canonical.dumps({"proofs": proofs})])
 
 

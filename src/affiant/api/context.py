@@ -35,10 +35,12 @@ class PackageRequest:
     Args:
         period: as in `RunRequest`.
         by: person id, or the local credential.
+        mode: full, sample, or auto.
     """
 
     period: str
     by: str
+    mode: str = "auto"
 
 
 RunControls = Callable[[RunRequest], Awaitable[list[dict[str, Any]]]]

@@ -156,7 +156,7 @@ def show_population(call: Call) -> dict[str, Any]:
 
 
 async def build_affidavit(call: Call) -> Raw:
-    return Raw(await call.context.build_package(PackageRequest(call.body["period"], call.caller.by)), BYTES)
+    return Raw(await call.context.build_package(PackageRequest(call.body["period"], call.caller.by, call.body.get("mode", "auto"))), BYTES)
 
 
 _PERIOD = Field("string", "`A..B`: UTC dates, both inclusive, or instants, half-open", True)
@@ -181,5 +181,5 @@ ROUTES = (
     RouteSpec("GET", "/populations/{freeze}", "population.read", show_population, "One frozen population with its samples.",
               "The population."),
     RouteSpec("POST", "/affidavits", "affidavit.build", build_affidavit, "Build the affidavit of a period.", "The package's bytes.", {
-        "period": _PERIOD}, gives=BYTES),
+        "period": _PERIOD, "mode": Field("string", "full, sample, or auto: sample above 5,000,000 entries")}, gives=BYTES),
 )  # fmt: skip

@@ -136,7 +136,7 @@ class ColumnTables:
         parts = [f'SELECT * FROM mem."{view}"'] if memory else []  # noqa: S608 - names are checked by Views
         paths = [path for each in partitions if self._store is not None and (path := self._store.path(each, view)) is not None]
         if paths:
-            parts.append(f"SELECT * FROM read_parquet({read_list(paths)})")  # noqa: S608 - own paths
+            parts.append(f"SELECT * FROM read_parquet({read_list(paths)}, hive_partitioning = false)")  # noqa: S608 - own paths
         return " UNION ALL ".join(parts) or empty_select(self._views[view].schema())
 
     def _whole(self, names: Iterable[str]) -> None:
@@ -182,7 +182,7 @@ class ColumnTables:
         if keys != "[]":
             self._db.execute(
                 f"CREATE OR REPLACE TEMP TABLE both_sides AS SELECT DISTINCT xid FROM ({fresh}) "  # noqa: S608
-                f"WHERE md5_number_lower(xid) IN (SELECT h FROM read_parquet({keys}))"
+                f"WHERE md5_number_lower(xid) IN (SELECT h FROM read_parquet({keys}, hive_partitioning = false))"
             )
             if self._db.execute("SELECT COUNT(*) FROM both_sides").fetchall()[0][0]:
                 self._prepare([view.name for view in plain])

@@ -31,10 +31,17 @@ def command() -> None:
     metavar="FILE",
     help="The package; it must not exist.",
 )
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "full", "sample"]),
+    default="auto",
+    show_default=True,
+    help="full: every entry travels; sample: drawn rows with their proofs; auto: sample above 5,000,000 entries.",
+)
 @home_option
 @as_option
 @click.pass_context
-def build(ctx: click.Context, period: str, target: Path, home: Path | None, person: str) -> None:
+def build(ctx: click.Context, period: str, target: Path, mode: str, home: Path | None, person: str) -> None:
     """Build the affidavit of a period for which every control was run.
 
     Each control is computed again from the entries that travel before anything is written. Prints one JSON line.
@@ -47,7 +54,7 @@ def build(ctx: click.Context, period: str, target: Path, home: Path | None, pers
     if not target.parent.is_dir():
         raise BadInput(f"There is no folder {target.parent}.", "Make it first.")
     with session(ctx, need_home(home), person) as api:
-        data = api.fetch("/affidavits", {"period": period})
+        data = api.fetch("/affidavits", {"period": period, "mode": mode})
     temporary = target.with_name(target.name + ".part")
     try:
         temporary.write_bytes(data)
@@ -75,21 +82,45 @@ def build(ctx: click.Context, period: str, target: Path, home: Path | None, pers
     metavar="F",
     help="A cosigned checkpoint that you got from a witness; may be repeated.",
 )
-@click.option("--ledger", "ledger", default=None, metavar="URL", help="Compare with the log that is published at this URL.")
+@click.option("--ledger", "ledger", default=None, metavar="URL", help="Check against the log that is published at this URL.")
+@click.option(
+    "--prior",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=None,
+    metavar="F",
+    help="The full package of the period before: opening balances are compared with its entries.",
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON to standard output.")
-def verify(file: Path, trust: Path | None, anchors: tuple[Path, ...], ledger: str | None, as_json: bool) -> int:
+def verify(
+    file: Path, trust: Path | None, anchors: tuple[Path, ...], ledger: str | None, prior: Path | None, as_json: bool
+) -> int:
     """Check a package as an outsider would: rebuild the tree, re-run every query, redraw every sample, stop at the first lie.
 
-    Exit code 0: good and anchored by the trust file's quorum; 1: a lie; 2: no package; 3: consistent in itself, not anchored.
+    With --ledger, a sample-mode package is checked against every entry of the published log, in place; of a full one it is said whether
+    that log still begins with the same entries. Exit code 0: good and anchored by the trust file's quorum; 1: a lie; 2: no package;
+    3: consistent in itself, not anchored.
     """
+    from affiant.affidavit.inplace import published
     from affiant.proof.__main__ import main
+    from affiant.proof.errors import ProofError
+    from affiant.proof.package import MANIFEST, Manifest, Package
 
+    source = None
+    if ledger is not None:
+        try:
+            with Package(str(file)) as package:
+                if Manifest.parse(package.read(MANIFEST)).raw["mode"] == "sample":
+                    source = published(ledger)
+        except ProofError as error:
+            raise BadInput(error.message, error.next_step or "Is this an affidavit?") from error
     arguments = [str(file), *(["--trust", str(trust)] if trust else []), *(["--json"] if as_json else [])]
     for anchor in anchors:
         arguments += ["--anchor", str(anchor)]
-    code = main(arguments)
+    if prior is not None:
+        arguments += ["--prior", str(prior)]
+    code = main(arguments, source)
     sys.stdout.flush()
-    if ledger is not None and code in (GOOD, UNSEEN):
+    if ledger is not None and source is None and code in (GOOD, UNSEEN):
         from affiant.cli.published import compare
 
         code = worst((code, compare(file, ledger)))

@@ -14,6 +14,7 @@ from affiant.cli.shared import FINDING, GOOD, UNSEEN, out, say
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.proof.errors import ProofError
 from affiant.proof.hashes import node_hash, tree_root
+from affiant.proof.logkeys import HandOver, parse_statement, parse_statements
 from affiant.proof.note import Checkpoint, Note, VerifierKey
 from affiant.proof.package import MANIFEST, Manifest, Package
 from affiant.proof.tiles import TILE_WIDTH, tile_path
@@ -62,6 +63,19 @@ class PublishedLog:
             hashes = [node_hash(hashes[i], hashes[i + 1]) for i in range(0, len(hashes), 2)]
         return hashes[0]
 
+    def signed_by(self, key: VerifierKey) -> bool:
+        """Whether that key, or one that it handed over to since (`keys.json`, signed statements), signed the head."""
+        if self.note.verify([key]):
+            return True
+        try:
+            notes = parse_statements(self._get("keys.json"))
+        except CouldNotLook:
+            return False
+        for statement in map(parse_statement, notes):
+            if isinstance(statement, HandOver) and statement.old == key:
+                key = statement.new
+        return bool(self.note.verify([key]))
+
     def root(self, size: int) -> bytes:
         """Root over the first `size` entries."""
         return tree_root(size, self._hash)
@@ -74,7 +88,7 @@ def compare(file: Path, url: str) -> int:
             manifest = Manifest.parse(package.read(MANIFEST))
             end = Checkpoint.parse(Note.parse(package.read("ledger/end.checkpoint")).text)
         log = PublishedLog(url)
-        signed = bool(log.note.verify([VerifierKey.parse(str(manifest.raw["log"]))]))
+        signed = log.signed_by(VerifierKey.parse(str(manifest.raw["log"])))
         same = log.checkpoint.origin == end.origin and signed and log.checkpoint.size >= end.size and log.root(end.size) == end.root
     except CouldNotLook as error:
         say(f"affiant: {error}")

@@ -11,13 +11,16 @@ from typing import Any
 from affiant.cli.shared import out, say
 from affiant.kit.errors import Conflict
 from affiant.kit.home import Home
+from affiant.ledger.logkeys import PUBLISHED
 from affiant.ledger.retention import MINIMUM, minimum_index, published
 
 _TILE = re.compile(r"/tile/(?:[0-9]|[1-5][0-9]|6[0-3]|entries)/(?:x[0-9]{3}/)*[0-9]{3}(?:\.p/[0-9]{1,3})?")
 
+_PLAIN = {"/checkpoint": "text/plain; charset=utf-8", f"/{MINIMUM}": "text/plain; charset=utf-8", f"/{PUBLISHED}": "application/json"}
+
 
 class _Tiles(http.server.SimpleHTTPRequestHandler):
-    """Serves the checkpoint, the minimum index and tiles that it does not exclude, nothing else that may lie in the folder."""
+    """Serves the checkpoint, the minimum index, statements about keys, and tiles that are not pruned; nothing else in the folder."""
 
     protocol_version = "HTTP/1.1"
     _status = 0
@@ -31,14 +34,14 @@ class _Tiles(http.server.SimpleHTTPRequestHandler):
         super().send_response(code, message)
 
     def send_head(self) -> Any:
-        known = self.path in ("/checkpoint", f"/{MINIMUM}") or _TILE.fullmatch(self.path)
+        known = self.path in _PLAIN or _TILE.fullmatch(self.path)
         if not known or not published(self.path[1:], minimum_index(self._home)):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         return super().send_head()
 
     def guess_type(self, path: Any) -> str:
-        return "text/plain; charset=utf-8" if self.path in ("/checkpoint", f"/{MINIMUM}") else "application/octet-stream"
+        return _PLAIN.get(self.path, "application/octet-stream")
 
     def end_headers(self) -> None:
         fixed = self._status == HTTPStatus.OK and self.path.startswith("/tile/")

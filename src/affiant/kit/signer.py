@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from affiant.kit.errors import CouldNotLook
+from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.kit.secretref import resolve
 from affiant.kit.vault import TransitPath, VaultClient
 
@@ -37,6 +37,8 @@ class LocalSigner:
     """Signs with a seed that this process holds."""
 
     def __init__(self, seed: bytes) -> None:
+        if len(seed) != 32:
+            raise BadInput("The keyring holds no private half of that key.", "It is in Vault or given up; see `affiant ledger key show`.")
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
         self.public = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 import threading
 import zlib
@@ -19,14 +20,18 @@ from pathlib import Path
 
 from affiant.kit.errors import LedgerFault
 from affiant.ledger.fileops import FileOps
+from affiant.ledger.segment import pack
 from affiant.proof.errors import ProofError
 from affiant.proof.hashes import HASH_SIZE
 from affiant.proof.tiles import TILE_WIDTH, unpack_bundle
 
+ARCHIVE = "archive"
 MAGIC = b"affiant-archive1"
 LEVEL = 6
 MINIMUM = "minimum-index.json"
+MAX_RUN = 4_096
 MAX_RAW = TILE_WIDTH * (65_535 + 2)
+_PRODUCER = re.compile(rb'"producer":"[^"]*"(?=,"(?:ref|seq)":)')
 _FOOTER = struct.Struct(">QQ16s")
 _RESTORE = "Restore archive/ from a backup or a mirror of the log."
 
@@ -48,6 +53,14 @@ class Pack:
 def pack_name(first: int, count: int) -> str:
     """File name of a pack."""
     return f"{first:012d}-{count}.pack"
+
+
+def bundle_number(path: str) -> int:
+    """Number of the full bundle at a path such as `tile/entries/x001/234`; -1 for anything else."""
+    parts = path.removeprefix("tile/entries/").split("/")
+    digits = [part.removeprefix("x") for part in parts[:-1]] + parts[-1:]
+    good = path.startswith("tile/entries/") and all(len(part) == 3 and part.isdigit() for part in digits)
+    return int("".join(digits)) if good else -1
 
 
 class PackWriter:
@@ -307,15 +320,32 @@ def check_pack(pack: Pack, leaves: Callable[[int], bytes], hashes: Callable[[lis
         opened.close()
 
 
-def archived_entries(archive: Archive, start: int, stop: int) -> Iterator[bytes]:
-    """Entries [start, stop) out of the archive.
+def archived_segments(archive: Archive, stop: int) -> Iterator[tuple[int, bytes]]:
+    """(first index, frames) of the archived entries [0, stop), a pack at a time, laid out as a segment would be.
+
+    Entries of one producer that follow one another stand as one batch: where batches ended is not kept.
 
     Raises:
         LedgerFault: one is not there.
     """
-    for number in range(start // TILE_WIDTH, -(-stop // TILE_WIDTH)):
-        entries = archive.entries(number)
-        if entries is None:
-            raise LedgerFault(f"{archive.directory} lacks bundle {number}.", _RESTORE)
-        first = number * TILE_WIDTH
-        yield from entries[max(0, start - first) : stop - first]
+    if archive.begin or archive.stop * TILE_WIDTH < stop:
+        lacking = 0 if archive.begin else archive.stop
+        raise LedgerFault(f"{archive.directory} lacks bundle {lacking}.", _RESTORE)
+    for each in archive.packs():
+        first = each.first * TILE_WIDTH
+        if first >= stop:
+            return
+        parts: list[bytes] = []
+        run: list[bytes] = []
+        producer = b""
+        for number in range(each.first, min(each.stop, -(-stop // TILE_WIDTH))):
+            for entry in (archive.entries(number) or [])[: stop - number * TILE_WIDTH]:
+                found = _PRODUCER.search(entry)
+                name = found[0] if found is not None else b""
+                if name != producer or len(run) >= MAX_RUN:
+                    if run:
+                        parts.append(pack(run))
+                    run, producer = [], name
+                run.append(entry)
+        parts.append(pack(run))
+        yield first, b"".join(parts)

@@ -46,9 +46,11 @@ class Index:
         path: of the database.
         home_id: the index of another home is thrown away.
         entries: gives the entries [start, stop).
+        start: entries below it are looked up elsewhere (`lookup`); may be raised later.
     """
 
-    def __init__(self, path: Path, home_id: str, entries: Entries) -> None:
+    def __init__(self, path: Path, home_id: str, entries: Entries, start: int = 0) -> None:
+        self.start = start
         self._path = path
         self._home_id = home_id
         self._entries = entries
@@ -79,7 +81,8 @@ class Index:
         if good and last is not None:
             found = list(self._entries(last, last + 1))
             good = bool(found) and leaf_hash(found[0]) == meta.get("leaf")
-        if not good:
+        first = db.execute("SELECT MIN(idx) FROM entry").fetchone()[0]
+        if not good or (first is not None and first > self.start):
             db.execute("BEGIN IMMEDIATE")
             for table in ("meta", "kind", "entry"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 - names above
@@ -133,6 +136,8 @@ class Index:
 
     def _catch_up(self, db: sqlite3.Connection, size: int) -> None:
         kinds: dict[str, int] = dict(db.execute("SELECT name, id FROM kind").fetchall())
+        if self.start and (db.execute("SELECT MIN(idx) FROM entry").fetchone()[0] or self.start) < self.start:
+            db.execute("DELETE FROM entry WHERE idx < ?", (self.start,))
         while True:
             if self._next(db) >= size:
                 return
@@ -147,10 +152,9 @@ class Index:
                 db.execute("ROLLBACK")
                 raise
 
-    @staticmethod
-    def _next(db: sqlite3.Connection) -> int:
+    def _next(self, db: sqlite3.Connection) -> int:
         last = db.execute("SELECT MAX(idx) FROM entry").fetchone()[0]
-        return 0 if last is None else int(last) + 1
+        return self.start if last is None else max(self.start, int(last) + 1)
 
     def _insert(self, db: sqlite3.Connection, kinds: dict[str, int], start: int, stop: int) -> None:
         rows, data = [], b""

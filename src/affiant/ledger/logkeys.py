@@ -19,11 +19,13 @@ from affiant.kit.signer import TransitSigner
 from affiant.kit.vault import TransitPath
 from affiant.ledger.checkpoints import LogKey, SignedHead
 from affiant.ledger.envelope import Draft
+from affiant.ledger.fileops import FileOps
 from affiant.proof.errors import ProofError
-from affiant.proof.logkeys import KEY_EVENTS, HandOver, LogKeys, Revocation, Statement, parse_statement
+from affiant.proof.logkeys import KEY_EVENTS, HandOver, LogKeys, Revocation, Statement, parse_statement, statements_bytes
 from affiant.proof.note import ALG_ED25519, VerifierKey, signature_line
 
 ROTATED, REVOKED = KEY_EVENTS
+PUBLISHED = "keys.json"
 OVERLAP_S = 30 * 86_400
 MAX_OVERLAP_S = 400 * 86_400
 
@@ -187,6 +189,7 @@ def rotate(writer: Pen, ring: Keyring, new: HeldKey, overlap_s: int, actor: str,
     # 3. and 4. The entry, then a head over it by the new key.
     writer.use_keys(changed)
     index = writer.append([_event(statement, note, actor, why)])
+    publish(home, changed)
     writer.checkpoint(keep=True)
     return Changed(changed, index, new_key.vkey)
 
@@ -216,8 +219,17 @@ def revoke(writer: Pen, ring: Keyring, key_id: str, actor: str, why: str) -> Cha
     save_keyring(home, changed)
     writer.use_keys(changed)
     index = writer.append([_event(statement, note, actor, why)])
+    publish(home, changed)
     writer.checkpoint(keep=True)
     return Changed(changed, index, found)
+
+
+def publish(home: Home, ring: Keyring) -> None:
+    """Put the statements where readers of the log find them: `HOME/ledger/keys.json`, as in a package."""
+    path = home.ledger / PUBLISHED
+    data = statements_bytes(ring.statements)
+    if ring.statements and not (path.exists() and path.read_bytes() == data):
+        FileOps().replace(path, data, durable=True)
 
 
 def _tidy(home: Home, ring: Keyring, now_us: int) -> tuple[HeldKey, ...]:

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from affiant.kit.errors import BadInput, CouldNotLook, LedgerFault, NotFound
 from affiant.kit.home import Home
-from affiant.ledger.archive import Archive
+from affiant.ledger.archive import ARCHIVE, Archive
 from affiant.ledger.checkpoints import SignedHead, parse_vkey, read_kept, read_note
 from affiant.ledger.durable import read_durable
 from affiant.ledger.envelope import Event, decode
 from affiant.ledger.index import Index
+from affiant.ledger.lookup import Lookup
 from affiant.ledger.segment import HEADER, MORE, batches, read_from, segment_firsts, segment_name
 from affiant.ledger.tiles import read_bundle, read_tile
 from affiant.proof.errors import ProofError
@@ -106,8 +107,8 @@ class LedgerReader:
         self._tail = _Tail(home.segments)
         self._bundles: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
         self._tiles: OrderedDict[tuple[int, int, int], list[bytes]] = OrderedDict()
-        self._archive = Archive(home.root / "archive")
-        self._index = Index(home.derived / "index.db", home.id, self.entries)
+        self._archive = Archive(home.root / ARCHIVE)
+        self._index = Lookup(home.derived, Index(home.derived / "index.db", home.id, self.entries), self.entries)
 
     # -- heads and size
 

@@ -18,6 +18,7 @@ import msgspec
 
 from affiant.kit.errors import LedgerFault
 from affiant.kit.home import Home
+from affiant.ledger.archive import ARCHIVE, Archive, archived_segments
 from affiant.ledger.checkpoints import SignedHead, open_head, read_kept, read_note
 from affiant.ledger.durable import read_durable
 from affiant.ledger.fileops import NO_ROOM_ERRORS, FileOps
@@ -118,8 +119,12 @@ def segments_from(home: Home, place: Place, ops: FileOps) -> Iterator[tuple[int,
         LedgerFault: segments are missing, or the newest cannot be put on disk.
     """
     firsts = segment_firsts(home.segments)
-    if not firsts or firsts[0] != 0 or place.first not in firsts:
-        raise LedgerFault(f"{home.segments} lacks {segment_name(place.first)}.", _RESTORE)
+    archived = firsts[0] if firsts and place == Place(0, 0) else 0
+    if not firsts or (firsts[0] != 0 and not (home.root / ARCHIVE).exists()) or (place.first not in firsts and not archived):
+        missing = place.first if firsts[:1] == [0] else 0
+        raise LedgerFault(f"{home.segments} lacks {segment_name(missing)}.", _RESTORE)
+    if archived:
+        yield from ((first, data, 0, False) for first, data in archived_segments(Archive(home.root / ARCHIVE), archived))
     for first in firsts:
         if first < place.first:
             continue
@@ -201,6 +206,11 @@ def recover(home: Home, keys: VerifierKey | LogKeys, key: bytes, ops: FileOps, t
     for first, data, offset, newest in segments_from(home, place, ops):
         if offset == 0 and first != tree.size:
             raise LedgerFault(f"{segment_name(first)} follows entry {tree.size - 1}.", _RESTORE)
+        if offset > len(data):
+            raise LedgerFault(
+                f"{segment_name(first)} ends at byte {len(data)}; {offset} bytes of it were on disk: it was truncated or rolled back.",
+                _RESTORE,
+            )
         good = offset
         for batch in batches(data, tree.size, offset):
             rows = rows_of(batch)

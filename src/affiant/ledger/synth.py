@@ -98,7 +98,7 @@ def synthesize(
         for day in made:
             maker.take(day)
             if day.day % 30 == 29:
-                say(f"{maker.size} entries, {day.day + 1} of {days} days")
+                say(f"{maker.whole} entries, {day.day + 1} of {days} days")
     maker.finish(state_key(ring.master))
     plants = tuple((number, what) for number in range(plan.exchanges) if (what := planted(number))) if plan.exchanges < 2_000_000 else ()
     return Made(home, maker.size, plan.exchanges, plants)
@@ -171,6 +171,11 @@ class _Maker:
         self._heads: list[bytes] = []
         self._at = START_US
 
+    @property
+    def whole(self) -> int:
+        """Entries in whole bundles so far."""
+        return self._edge.size * TILE_WIDTH
+
     def take(self, day: _Day) -> None:
         """Take the day that follows."""
         self._lay(day.head, day.last_at if not day.ats else day.ats[0])
@@ -234,7 +239,7 @@ class _Maker:
     def finish(self, authentic: bytes) -> None:
         """The last day, the signed head, what the writer starts from."""
         self._close_pack()
-        first = self._edge.size * TILE_WIDTH
+        first = self.whole
         number = self._edge.size
         for level, row in enumerate(self._levels, 1):
             if row:

@@ -16,6 +16,7 @@ import msgspec
 from affiant.kit.errors import AffiantError, BadInput, CouldNotLook, LedgerFault
 from affiant.kit.home import Home
 from affiant.ledger.anchorstore import AnchorStore
+from affiant.ledger.archive import ARCHIVE, Archive, archived_segments, bundle_number
 from affiant.ledger.carried import check_opening
 from affiant.ledger.checkpoints import SignedHead, open_head, parse_vkey, read_kept, read_note
 from affiant.ledger.envelope import check_value
@@ -86,11 +87,14 @@ class _Compare:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._archive = Archive(root.parent / ARCHIVE)
         self.files = 0
         self.bad: dict[str, list[str]] = {"tiles": [], "bundles": []}
 
     def put(self, relative: str, data: bytes, full: bool) -> None:
         self.files += 1
+        if full and relative.startswith("tile/entries/") and self._archived(relative, data):
+            return
         try:
             same = (self._root / relative).read_bytes() == data
         except OSError:
@@ -99,6 +103,13 @@ class _Compare:
                 same = self._prefix(relative, data)
         if not same:
             self.bad["bundles" if relative.startswith("tile/entries/") else "tiles"].append(relative)
+
+    def _archived(self, relative: str, data: bytes) -> bool:
+        """Whether the archive holds this bundle; none may contradict it in `ledger/` then."""
+        packed = self._archive.bundle(bundle_number(relative))
+        if packed is None or (self._root / relative).exists():
+            return False
+        return packed == data
 
     def _prefix(self, relative: str, data: bytes) -> bool:
         """A partial file may be gone once the full one exists, which begins with the same bytes."""
@@ -202,9 +213,14 @@ class _Verification:
 
     def _batches(self) -> Iterator[list[Frame]]:
         firsts = segment_firsts(self.home.segments)
-        if not firsts or firsts[0] != 0:
+        if not firsts or (firsts[0] != 0 and not (self.home.root / ARCHIVE).exists()):
             raise LedgerFault(f"{self.home.segments} lacks {segment_name(0)}.", _NEXT)
         index = 0
+        if firsts[0]:
+            for _, data in archived_segments(Archive(self.home.root / ARCHIVE), firsts[0]):
+                for batch in batches(data, index):
+                    index = batch[-1].index + 1
+                    yield batch
         for first in firsts:
             if first != index:
                 raise LedgerFault(f"{segment_name(first)} follows entry {index - 1}.", _NEXT)

@@ -28,7 +28,7 @@ from affiant.ledger.checkpoints import Publisher, SignedHead
 from affiant.ledger.durable import DurableSize
 from affiant.ledger.envelope import MAX_ENTRY_BYTES, Draft, encode
 from affiant.ledger.fileops import NO_ROOM_ERRORS, FileOps
-from affiant.ledger.logkeys import chain, due_events, signing_key, tidied
+from affiant.ledger.logkeys import chain, due_events, publish, signing_key, tidied
 from affiant.ledger.outbox import Outbox, OutboxRow
 from affiant.ledger.producers import Producers
 from affiant.ledger.recovery import State, recover, save_state, state_key
@@ -198,6 +198,7 @@ class Writer:
             due = due_events(keyring, found.head.size, found.key_statements)
             if due:
                 writer.append(due)
+            publish(home, keyring)
         except BaseException:
             writer.close()
             raise

@@ -1,4 +1,4 @@
-"""Command line of the verifier: `python verify.pyz FILE [--trust FILE] [--anchor FILE]… [--json]`.
+"""Command line of the verifier: `python verify.pyz FILE [--trust FILE] [--anchor FILE]… [--prior FILE] [--json]`.
 
 Exit status: 0 good and anchored · 1 a lie · 2 bad input or usage · 3 consistent in itself, not anchored.
 """
@@ -10,7 +10,9 @@ import json
 import sys
 from typing import List, Optional
 
-from .verify import BAD_INPUT, Report, verify_file
+from .check import verify_file
+from .sampled import NOT_SHOWN
+from .verify import BAD_INPUT, Report, SourceOf
 
 _MARKS = {"good": "ok", "open": "--", "failed": "XX"}
 
@@ -23,6 +25,9 @@ def _safe(text: str) -> str:
 def print_report(report: Report) -> None:
     """The argument for people, on standard output."""
     facts = report.facts
+    sampled = bool(facts) and facts["mode"] == "sample" and not facts.get("in_place")
+    if sampled:
+        print("SAMPLE MODE: drawn rows and their proofs travel, not the entries; what that does not show is said below.")
     if facts:
         if facts["demo"]:
             print("DEMONSTRATION: made-up traffic of a demo home; evidence of nothing.")
@@ -31,18 +36,35 @@ def print_report(report: Report) -> None:
     for step in report.steps:
         print(_safe(f"{step.number:3}. [{_MARKS[step.state]}] {step.claim}"))
         print(_safe(f"          {step.found}"))
+    for stamp in facts.get("stamps", ()):
+        print(
+            _safe(
+                f"     [--] Time-stamp by {stamp['authority']} over {stamp['size']:,} entries: travels, is not checked here. To check it:"
+            )
+        )
+        print(_safe(f"          {stamp['command']}"))
     print()
     print(_safe(report.verdict))
+    if sampled and report.exit_code in (0, 3):
+        for text in NOT_SHOWN:
+            print(f"Not shown: {text}.")
+        print("To see these shown: `affiant affidavit verify FILE --ledger URL`, where the company publishes its ledger.")
     if report.steps and report.exit_code in (0, 3):
         print("Not shown: that entries were true when written, and that nothing went round the gateway. This is no attestation report.")
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the command line; gives the exit status."""
+def main(arguments: Optional[List[str]] = None, source_of: Optional[SourceOf] = None) -> int:
+    """Run the command line; gives the exit status.
+
+    Args:
+        arguments: of the command line.
+        source_of: where other programs let entries come from, see `check`.
+    """
     parser = argparse.ArgumentParser(prog="verify.pyz", description="Checks an affidavit offline, with nothing but Python.")
     parser.add_argument("file", help="the package (.affidavit)")
     parser.add_argument("--trust", metavar="FILE", help="trust file: keys of log and witnesses, obtained elsewhere (C2SP tlog-policy)")
     parser.add_argument("--anchor", metavar="FILE", action="append", default=[], help="a cosigned checkpoint that you got from a witness")
+    parser.add_argument("--prior", metavar="FILE", help="the full package of the period before, for opening balances")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     options = parser.parse_args(arguments)
     try:
@@ -51,7 +73,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except (OSError, UnicodeDecodeError) as error:
         print(f"A file given cannot be read: {error}", file=sys.stderr)
         return BAD_INPUT
-    report = verify_file(options.file, trust, anchors)
+    report = verify_file(options.file, trust, anchors, source_of, options.prior)
     if options.json:
         steps = [{"number": step.number, "claim": step.claim, "found": step.found, "state": step.state} for step in report.steps]
         out = {"verdict": report.verdict, "exit": report.exit_code, "facts": report.facts, "controls": report.controls, "steps": steps}

@@ -27,21 +27,19 @@ class Drawing:
     def __init__(self, seed: bytes, n: int) -> None:
         if not seed or n < 0:
             raise Malformed("A sample needs a seed and a number of rows that is not negative.")
-        # HMAC (RFC 2104) written out: both halves of the key are hashed once, not once a row.
+        # HMAC (RFC 2104) written out: the two padded keys are made once, not once a row.
         key = (hashlib.sha256(seed).digest() if len(seed) > 64 else seed).ljust(64, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+        self._inner = bytes(byte ^ 0x36 for byte in key)
+        self._outer = bytes(byte ^ 0x5C for byte in key)
         self._n = n
         self._lowest: List[Tuple[bytes, bytes]] = []
         self._limit = b"\xff" * 33
 
     def add(self, rows: Iterable[bytes]) -> None:
         """Take the next rows (48 bytes each)."""
+        inner, outer, sha256 = self._inner, self._outer, hashlib.sha256
         for row in rows:
-            inner, outer = self._inner.copy(), self._outer.copy()
-            inner.update(row)
-            outer.update(inner.digest())
-            order = outer.digest()
+            order = sha256(outer + sha256(inner + row).digest()).digest()
             if order < self._limit:
                 self._lowest.append((order, row))
         if len(self._lowest) > 4 * self._n + 1_000:

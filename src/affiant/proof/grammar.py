@@ -22,6 +22,7 @@ MAX_ROWS = 20_000_000
 MAX_STEPS = 4_000_000_000
 TICK = 1_000_000
 ROWS_AT_ONCE = 4_096
+_BEFORE_EVERY = frozenset({("word", "select"), ("word", "distinct"), ("word", "all"), ("mark", ","), ("mark", ".")})
 _CELLS = frozenset({int, str})
 _SQL_ERRORS = (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError)
 FUNCTIONS = frozenset({"count", "sum", "min", "max", "coalesce", "nullif", "abs"})
@@ -44,11 +45,14 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Query:
-    """A query that lies inside the subset: its text, the words that may be tables, and its parameters."""
+    """A query that lies inside the subset: its text, the words that may be tables or columns, its parameters, and whether a `*` names all
+    columns.
+    """
 
     text: str
     words: FrozenSet[str]
     params: FrozenSet[str]
+    every: bool = False
 
 
 def check(text: str) -> Query:
@@ -64,7 +68,9 @@ def check(text: str) -> Query:
         raise Malformed("A query must begin with SELECT or WITH.")
     _check_shape(tokens)
     words = frozenset(value for kind, value in tokens if kind == "word" and value not in KEYWORDS)
-    return Query(text, words, frozenset(value[1:] for kind, value in tokens if kind == "param"))
+    before = zip([("", ""), *tokens], tokens)  # noqa: B905 - Python 3.9
+    every = any(now == ("mark", "*") and last in _BEFORE_EVERY for last, now in before)
+    return Query(text, words, frozenset(value[1:] for kind, value in tokens if kind == "param"), every)
 
 
 def _tokens(text: str) -> List[Tuple[str, str]]:

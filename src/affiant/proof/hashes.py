@@ -26,6 +26,11 @@ def leaf_hash(data: bytes) -> bytes:
     return _sha256(b"\x00" + data).digest()
 
 
+def leaf_hashes(entries: Iterable[bytes]) -> List[bytes]:
+    """Hashes of many entries."""
+    return [_sha256(b"\x00" + data).digest() for data in entries]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Hash of an inner node."""
     return _sha256(b"\x01" + left + right).digest()

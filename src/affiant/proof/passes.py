@@ -14,8 +14,8 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 
 from .draw import Drawing
 from .errors import Malformed
-from .hashes import CompactRange, leaf_hash
-from .population import row_bytes
+from .hashes import CompactRange, leaf_hashes
+from .population import row_bytes, rows_bytes
 from .results import Counts
 from .tables import Digest, csv_header, csv_part
 from .views import SqliteEvidence
@@ -23,6 +23,7 @@ from .views import SqliteEvidence
 Rows = List[Tuple[Any, ...]]
 Watch = Callable[[List[str], Rows, Rows], None]
 Key = Tuple[int, int]
+LeavesOf = Callable[[List[int]], List[bytes]]
 _KEY = itemgetter(0, 1)
 _SEPARATORS = frozenset(',"\r\n')
 
@@ -51,7 +52,7 @@ def _kind(cell: Any) -> str:
 
 
 def population_pass(
-    columns: List[str], parts: Iterable[Rows], evidence: SqliteEvidence, leaf_of: Callable[[int], bytes], drawing: "Optional[Drawing]",
+    columns: List[str], parts: Iterable[Rows], evidence: SqliteEvidence, leaves_of: LeavesOf, drawing: "Optional[Drawing]",
     file: Digest,
 ) -> Tuple[int, str]:  # fmt: skip
     """Hash, draw from, write and keep (in `pop`) a population's rows; gives their number and root (hex).
@@ -73,12 +74,13 @@ def population_pass(
         keys: List[Key] = list(map(_KEY, rows))
         _check_order(last, keys)
         last = keys[-1]
-        leaves = [leaf_of(idx) for idx, _ in keys]
-        packed = [row_bytes(idx, leaf, ord_) for (idx, ord_), leaf in zip(keys, leaves)]  # noqa: B905 - Python 3.9
-        tree.extend(map(leaf_hash, packed))
+        indexes, ordinals = [row[0] for row in rows], [row[1] for row in rows]
+        leaves = leaves_of(indexes)
+        packed = rows_bytes(indexes, leaves, ordinals)
+        tree.extend(leaf_hashes(packed))
         if drawing is not None:
             drawing.add(packed)
-        file.write(csv_part([(row[0], row[1], leaf.hex(), *row[2:]) for row, leaf in zip(rows, leaves)]))  # noqa: B905 - Python 3.9
+        file.write(csv_part([(*row[:2], leaf.hex(), *row[2:]) for row, leaf in zip(rows, leaves)]))  # noqa: B905 - Python 3.9
         evidence.more_population(rows)
         count += len(rows)
     if not count:
@@ -120,7 +122,7 @@ def items_pass(
         if list(map(_KEY, rows)) != keys:
             raise Malformed("The procedure does not give one row for each population row, in order.")
         lines = _lines(items, tally)
-        tree.extend([leaf_hash(line) for line in lines])
+        tree.extend(leaf_hashes(lines))
         file.write(b"".join(lines))
         hits = wanted[bisect_left(wanted, keys[0]) : bisect_right(wanted, keys[-1])]
         for key in hits:

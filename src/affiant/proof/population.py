@@ -30,6 +30,14 @@ def row_bytes(idx: int, leaf: bytes, ord_: int) -> bytes:
         raise Malformed(f"A population row has the index {idx} and ordinal {ord_}.") from None
 
 
+def rows_bytes(indexes: Iterable[int], leaves: Iterable[bytes], ordinals: Iterable[int]) -> List[bytes]:
+    """The 48 bytes of many rows; leaf hashes have 32 bytes each."""
+    try:
+        return list(map(_ROW.pack, indexes, leaves, ordinals))
+    except struct.error:
+        raise Malformed("A population row has an index or ordinal beyond 64 bits.") from None
+
+
 def parse_row(row: bytes) -> Tuple[int, bytes, int]:
     """Index, leaf hash and ordinal of a row."""
     if len(row) != ROW_BYTES:

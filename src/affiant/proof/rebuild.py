@@ -10,7 +10,7 @@ import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import canonical
 from .errors import Lie, Malformed, ProofError
@@ -72,6 +72,14 @@ class Leaves:
             raise Malformed(f"A row names the entry {idx}, which is not in the package ({self.start} to {self.end - 1}).")
         at = (idx - self.start) * HASH_SIZE
         return (self._map or self._open())[at : at + HASH_SIZE]
+
+    def leaves(self, indexes: Sequence[int]) -> List[bytes]:
+        """Leaf hashes of many entries; raises as `leaf`."""
+        if indexes and (min(indexes) < self.start or max(indexes) >= self.end):
+            self.leaf(min(indexes))
+            self.leaf(max(indexes))
+        data, start = self._map or self._open(), self.start
+        return [data[at : at + HASH_SIZE] for at in [(idx - start) * HASH_SIZE for idx in indexes]]
 
     def between(self, start: int, end: int) -> Iterator[bytes]:
         """Leaf hashes of the entries [start, end)."""

@@ -14,13 +14,12 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from . import canonical, grammar
 from .draw import METHOD, Drawing
 from .errors import Lie, Malformed
-from .passes import Items, Rows, Sampled, Watch, items_pass, population_pass
+from .passes import Items, LeavesOf, Rows, Sampled, Watch, items_pass, population_pass
 from .population import parse_row, unmatched_root
 from .results import DESIGN_GAP, NOT_IMPLEMENTED, Counts, control_result
 from .tables import Digest, write_table
 from .views import SqliteEvidence
 
-LeafOf = Callable[[int], bytes]
 Open = Callable[[str], Digest]
 MAX_UNMATCHED = 1_000_000
 
@@ -130,18 +129,18 @@ class Recomputation:
         definition: the control version.
         recorded: its entries.
         evidence: tables.
-        leaf_of: gives the leaf hash of an entry's index.
+        leaves_of: gives the leaf hashes of some entries, by index.
         open_file: makes what takes a result file's bytes.
         watch: sees population rows with their items, in parts.
         max_steps: for each query, see `grammar`.
     """
 
     def __init__(
-        self, definition: Definition, recorded: Recorded, evidence: SqliteEvidence, leaf_of: LeafOf, open_file: "Optional[Open]" = None,
+        self, definition: Definition, recorded: Recorded, evidence: SqliteEvidence, leaves_of: LeavesOf, open_file: "Optional[Open]" = None,
         watch: "Optional[Watch]" = None, max_steps: int = grammar.MAX_STEPS,
     ) -> None:  # fmt: skip
         self._definition, self._recorded, self._evidence = definition, recorded, evidence
-        self._leaf_of, self._open, self._watch, self._max_steps = leaf_of, open_file or (lambda _: Digest()), watch, max_steps
+        self._leaves_of, self._open, self._watch, self._max_steps = leaves_of, open_file or (lambda _: Digest()), watch, max_steps
         self._files: Dict[str, Digest] = {}
         self._params: Mapping[str, int] = {}
 
@@ -214,7 +213,7 @@ class Recomputation:
         columns, parts = self._stream(definition.query)
         if columns[:2] != ["idx", "ord"] or len(set(columns)) != len(columns):
             raise Malformed(f"{definition.id}: the population query does not give idx and ord first.")
-        rows, root = population_pass(columns, parts, self._evidence, self._leaf_of, drawing, self._file("population.csv"))
+        rows, root = population_pass(columns, parts, self._evidence, self._leaves_of, drawing, self._file("population.csv"))
         same(f"{definition.id}, rows of the population", body.get("rows"), rows, idx)
         same(f"{definition.id}, root of the population", body.get("root"), root, idx)
         return columns, root, self._drawn(drawing)
@@ -269,9 +268,11 @@ class Recomputation:
             raise Malformed(f"{self._definition.id}: {error.message}", error.next_step) from None
 
 
-def recompute(definition: Definition, recorded: Recorded, evidence: SqliteEvidence, leaf_of: LeafOf, sequence_good: bool = True) -> Outcome:
+def recompute(
+    definition: Definition, recorded: Recorded, evidence: SqliteEvidence, leaf_of: "Callable[[int], bytes]", sequence_good: bool = True
+) -> Outcome:
     """Recompute one control, hashing its files only; see `Recomputation`."""
-    return Recomputation(definition, recorded, evidence, leaf_of).run(sequence_good)
+    return Recomputation(definition, recorded, evidence, lambda indexes: [leaf_of(idx) for idx in indexes]).run(sequence_good)
 
 
 def _without_population(definition: Definition, body: Mapping[str, Any], run_idx: int) -> Outcome:

@@ -16,7 +16,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import canonical
 from .errors import Lie, Malformed, ProofError
-from .hashes import leaf_hash
+from .hashes import leaf_hashes
 from .logkeys import KEY_EVENTS
 from .producers import Producers
 from .shapes import Shape, Shapes
@@ -26,9 +26,7 @@ from .views import SqliteEvidence, Views, carried_envelope
 PIECE = 256
 MANY_PIECES = 4
 _TEXT_FIELDS = ("tenant", "actor", "policy", "ref")
-KEPT = frozenset(
-    {"control.adopted", "population.frozen", "sample.drawn", "procedure.run", "period.opened", "state.carried", *KEY_EVENTS}
-)
+KEPT = frozenset({"control.adopted", "population.frozen", "sample.drawn", "procedure.run", "period.opened", "state.carried", *KEY_EVENTS})
 _PROBES = frozenset({"probe.pledged", "probe.opened"})
 _OPENINGS = frozenset({"exchange.opened", "exchange.refused"})
 Envelope = Mapping[str, Any]
@@ -66,7 +64,8 @@ class Job:
         source: gives bundles.
         start: first entry of the range; `end` is behind its last.
         view_from: first entry that queries read.
-        views: bytes of a views file, and the names wanted of it.
+        views: bytes of a views file; of it the tables and columns named in `wanted` are filled.
+        every: whether all columns are wanted of those tables.
         folder: where the pieces' files go; "" for none.
         pledges: whether commitments are wanted, for the table `pledge`.
     """
@@ -77,8 +76,13 @@ class Job:
     view_from: int
     views: bytes = b'{"format":"affiant-views/1","views":[]}'
     wanted: Tuple[str, ...] = ()
+    every: bool = True
     folder: str = ""
     pledges: bool = False
+
+    def tables(self) -> Views:
+        """The views that are filled."""
+        return Views.parse(self.views).only(self.wanted, None if self.every else self.wanted)
 
     def pieces(self) -> List[Tuple[int, int]]:
         """(first entry, entry behind the last) of each piece."""
@@ -137,7 +141,7 @@ class _Reader:
 
     def take(self, first: int, entries: Sequence[bytes]) -> None:
         """Hash entries and, unless one was refused before, read them."""
-        self._piece.leaves += b"".join(map(leaf_hash, entries))
+        self._piece.leaves += b"".join(leaf_hashes(entries))
         if self._piece.entry_fault is not None:
             return
         idx = first
@@ -164,8 +168,8 @@ class _Reader:
         piece.last_at = int(values[shape.at])
         if idx >= self._job.view_from:
             cells = (idx, *values, *shape.constants)
-            for name, rows in shape.rows:
-                self.rows[name] += [choose(cells) for choose in rows]
+            for name, choose in shape.rows:
+                self.rows[name].append(choose(cells))
             if shape.commitment >= 0 and shape.ref >= 0 and self._job.pledges and shape.type in _OPENINGS:
                 self.commitments.append((idx, values[shape.ref], values[shape.commitment]))
         return True
@@ -195,17 +199,17 @@ class _Reader:
 
 
 # One set of shapes a process, whatever pieces it reads.
-_shapes: Dict[Tuple[bytes, Tuple[str, ...]], Tuple[Views, Shapes]] = {}
+_shapes: Dict[Tuple[bytes, Tuple[str, ...], bool], Tuple[Views, Shapes]] = {}
 
 
 def scan_piece(job: Job, start: int, end: int) -> Piece:
     """Read one piece."""
-    known = _shapes.get((job.views, job.wanted))
+    known = _shapes.get((job.views, job.wanted, job.every))
     if known is None:
-        views = Views.parse(job.views).only(job.wanted)
+        views = job.tables()
         known = (views, Shapes(views.of_type))
         _shapes.clear()
-        _shapes[job.views, job.wanted] = known
+        _shapes[job.views, job.wanted, job.every] = known
     views, shapes = known
     piece = Piece(start, end)
     piece.counts.update(dict.fromkeys(shapes.types(), 0))

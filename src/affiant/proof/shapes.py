@@ -23,7 +23,7 @@ _LITERAL = frozenset({"type", "v", "tv"})
 _STRING = r'"([^"\\\x00-\x1f]*)"'
 # 0, or up to 15 digits, or 16 that begin with less than 9: all below 2^53, without leading zeros.
 _INTEGER = r"(0|-?[1-9][0-9]{0,14}|-?[1-8][0-9]{15})"
-Rows = Callable[[Tuple[Any, ...]], Tuple[Any, ...]]
+Row = Callable[[Tuple[Any, ...]], Tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Shape:
         self.commitment = commitment.place if isinstance(commitment, Slot) else -1
         self._extra: List[Union[int, str]] = []
         self._slots = outline.slots
-        self.rows: List[Tuple[str, List[Rows]]] = [(view.name, self._rows(view, found)) for view in views]
+        self.rows: List[Tuple[str, Row]] = [(view.name, choose) for view in views for choose in self._rows(view, found)]
         self.constants = tuple(self._extra)
 
     def match(self, text: str) -> "Optional[Match[str]]":
@@ -87,9 +87,9 @@ class Shape:
         self._extra.append(value)
         return 1 + self._slots + len(self._extra) - 1
 
-    def _rows(self, view: View, found: Dict[str, Any]) -> "List[Rows]":
+    def _rows(self, view: View, found: Dict[str, Any]) -> "List[Row]":
         each = walk(found, tuple(view.each.split("."))) or [] if view.each else [None]
-        rows: List[Rows] = []
+        rows: List[Row] = []
         for number, element in enumerate(each):
             places = [0, self._constant(number), self._place(found["at"], 0), self._place(found.get("tenant"), "")]
             for column in view.columns:

@@ -13,41 +13,47 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 from . import grammar
 from .rebuild import Leaves
 from .recompute import Definition, Outcome, Recomputation, Recorded
-from .views import Row, SqliteEvidence, Views
+from .scan import Job
+from .views import Row, SqliteEvidence
 
 MANY_ENTRIES = 300_000
 STEPS_AN_ENTRY = 2_000
+
+
+def max_steps(entries: int) -> int:
+    """How many instructions a query over so many entries may take."""
+    return grammar.MAX_STEPS + STEPS_AN_ENTRY * entries
 
 
 @dataclass(frozen=True)
 class Shared:
     """What recomputations of one moment share: tables and leaves on disk, rows of the computed tables."""
 
+    job: Job
     database: str
     leaves: str
-    start: int
-    end: int
-    views: bytes
-    wanted: Tuple[str, ...]
     computed: Dict[str, List[Row]]
 
     @property
-    def max_steps(self) -> int:
-        return grammar.MAX_STEPS + STEPS_AN_ENTRY * (self.end - self.start)
+    def entries(self) -> int:
+        return self.job.end - self.job.start
 
 
 def recompute_there(shared: Shared, definition: Definition, recorded: Recorded) -> Outcome:
     """Recompute one control over tables that another process filled; raises as `Recomputation.run`."""
-    views = Views.parse(shared.views).only(shared.wanted)
-    with SqliteEvidence(views, shared.database, there=True) as evidence, closing(Leaves(shared.leaves, shared.start, shared.end)) as leaves:
+    job = shared.job
+    with (
+        SqliteEvidence(job.tables(), shared.database, there=True) as evidence,
+        closing(Leaves(shared.leaves, job.start, job.end)) as leaves,
+    ):
         for name, rows in shared.computed.items():
             evidence.replace(name, rows)
-        return Recomputation(definition, recorded, evidence, leaves.leaf, max_steps=shared.max_steps).run()
+        return Recomputation(definition, recorded, evidence, leaves.leaves, max_steps=max_steps(shared.entries)).run()
 
 
 def recompute_all(shared: Shared, controls: "Sequence[Tuple[Definition, Recorded]]", processes: int) -> Iterator[Any]:
     """A function for each control, in order, that gives its `Outcome` or raises; the work is done side by side where it is long."""
-    if processes <= 1 or shared.end - shared.start < MANY_ENTRIES:
+    if processes <= 1 or shared.entries < MANY_ENTRIES:
         for definition, recorded in controls:
             yield lambda definition=definition, recorded=recorded: recompute_there(shared, definition, recorded)
         return

@@ -95,7 +95,7 @@ class Verifier:
         self._own_anchors = anchors
         self._source_of = source_of
         self._processes = processes
-        self._outcomes: Dict[str, Outcome] = {}
+        self._results: Dict[str, str] = {}
         self._anchored = False
         self._stack = ExitStack()
 
@@ -170,6 +170,7 @@ class Verifier:
         self.report.facts.update(
             id=raw["id"], origin=raw["origin"], demo=raw["demo"], mode=raw["mode"], by=raw["by"], built_at=raw["built_at"],
             period=raw["period"], range=raw["range"], manifest=self._manifest.digest, log=raw["log"],
+            in_place=int(self._source_of is not None),
         )  # fmt: skip
         self._check_bounds()
         total = package.check_files(self._manifest.files, ENTRIES)
@@ -195,10 +196,12 @@ class Verifier:
         else:
             source = self._source_of(str(self._manifest.raw["log"]), start, end)
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="affiant-verify-"))
-        wanted = self._wanted_words()
+        wanted, every = self._wanted_words()
         views = package.read("views.json") if package.has("views.json") else b""
-        known = tuple(sorted(wanted & set(_views_of(views)))) if wanted else ()
-        self._job = Job(source, start, end, view_from, views if known else EMPTY_VIEWS, known, folder, "pledge" in wanted)
+        good = wanted and _are_views(views)
+        self._job = Job(
+            source, start, end, view_from, views if good else EMPTY_VIEWS, tuple(sorted(wanted)), every, folder, "pledge" in wanted
+        )
         self._leaves = Leaves(os.path.join(folder, "leaves"), start, end)
         self._stack.callback(self._leaves.close)
         self._range = Range(start, end, view_from)
@@ -206,17 +209,20 @@ class Verifier:
         if self._range.file_fault is not None:
             raise self._range.file_fault
 
-    def _wanted_words(self) -> "set[str]":
-        """Words of all queries, read before they are checked: they only say which tables are worth filling."""
+    def _wanted_words(self) -> "Tuple[set[str], bool]":
+        """Words of all queries, and whether one asks for all columns; read before they are checked, to fill no more than they can use."""
         words: "set[str]" = set()
+        every = False
         for name in self._manifest.files:
             if name.startswith("controls/"):
                 try:
                     for _, text in Definition.parse(self._package.read(name)).queries():
-                        words |= grammar.check(text).words
+                        query = grammar.check(text)
+                        words |= query.words
+                        every = every or query.every
                 except ProofError:
                     continue  # named where it is checked
-        return words
+        return words, every
 
     # 2
     def _signature(self) -> str:
@@ -273,6 +279,7 @@ class Verifier:
                 raise Malformed("An anchor given is not cosigned by a witness of the trust file.", "Give the trust file with its key too.")
         found, self._roots = check_anchors(notes, self._end.origin, witnesses)
         self._seeds = cosignature_texts(notes, witnesses)
+        self._stamped_heads()
         anchors = [anchor for anchor in found if anchor.size <= self._end.size]
         self._note_anchors(anchors, policy is not None)
         if policy is None:
@@ -284,6 +291,18 @@ class Verifier:
         self._anchored = True
         names = ", ".join(f"{name} at {utc(signed.time_s)}" for name, signed in sorted(verdict.witnesses.items()))
         return f"end cosigned by {names}. {self._anchor_line(anchors, True)}"
+
+    def _stamped_heads(self) -> None:
+        """Heads that were time-stamped must lie on this history too; the tokens are listed with the command that checks them."""
+        for name in sorted(self._manifest.files):
+            if name.startswith("stamps/") and name.endswith(".note"):
+                token = name[: -len(".note")] + ".tsr"
+                _, head = self._checkpoint(name)
+                if not self._package.has(token) or self._roots.setdefault(head.size, head.root) != head.root:
+                    raise Lie(f"{name} has no token, or another root than was anchored for {head.size} entries.")
+                command = f"unzip -j PACKAGE {name} {token} && openssl ts -verify -data {name[7:]} -in {token[7:]} -CAfile AUTHORITY.pem"
+                stamp = {"size": head.size, "authority": name[7:].partition("-")[2][: -len(".note")], "command": command}
+                self.report.facts.setdefault("stamps", []).append(stamp)
 
     def _note_anchors(self, anchors: List[Anchor], trusted: bool) -> None:
         period = self._manifest.raw["period"]
@@ -365,22 +384,9 @@ class Verifier:
     # 10
     def _grammar(self) -> str:
         data = self._package.read("views.json")
-        self._views = Views.parse(data)
-        words: "set[str]" = set()
-        count = 0
-        for definition, _, _ in self._controls:
-            own: "set[str]" = set()
-            for what, text in definition.queries():
-                try:
-                    own |= grammar.check(text).words
-                except Malformed as error:
-                    raise Lie(f"The {what} query of {definition.id} is outside the grammar: {error.message}") from None
-                count += 1
-            if views_digest(data, own) != definition.views:
-                raise Lie(f"The views file reads entries for {definition.id} in another way than its adopted version says.")
-            words |= own
-        self._views = self._views.only(words)
-        return f"{count} queries over {len(self._views.by_name)} views"
+        Views.parse(data)
+        count = sum(check_queries(definition, data) for definition, _, _ in self._controls)
+        return f"{count} queries over {len(self._job.tables().by_name)} views"
 
     # 11
     def _control_steps(self) -> "Iterator[Tuple[str, Callable[[], str]]]":
@@ -388,7 +394,7 @@ class Verifier:
         by_end = sorted(self._controls, key=lambda one: (one[1].body["end_size"], one[0].id))
         period = self._manifest.raw["period"]
         database = os.path.join(self._job.folder, "tables")
-        with SqliteEvidence(self._views, database) as evidence:
+        with SqliteEvidence(self._job.tables(), database) as evidence:
             filler = Filler(self._job, self._range, evidence)
             for end, group in groupby(by_end, key=lambda one: one[1].body["end_size"]):
                 waiting = list(group)
@@ -401,10 +407,8 @@ class Verifier:
     ) -> Iterator[Any]:
         """Fill the tables up to `end`, then recompute the controls whose runs ended there."""
         filler.fill(end)
-        start = self._bounds[0]
-        names = tuple(self._views.by_name)
         computed = filler.computed(period["from"], period["to"])
-        shared = Shared(database, os.path.join(self._job.folder, "leaves"), start, self._bounds[2], self._job.views, names, computed)
+        shared = Shared(self._job, database, os.path.join(self._job.folder, "leaves"), computed)
         processes = self._processes or os.cpu_count() or 1
         yield from recompute_all(shared, [(definition, recorded) for definition, recorded, _ in controls], processes)
 
@@ -422,13 +426,13 @@ class Verifier:
                 continue
             if one is None or (one.sha256, one.size) != digest:
                 raise Lie(f"{folder}{name} is not what was recomputed.")
-        self._outcomes[definition.id] = outcome
+        self._results[definition.id] = outcome.result
         self.report.controls.append({**outcome.summary(), "runs": runs})
         return describe(outcome, recorded, runs) + note
 
     # 12
     def _pages(self) -> str:
-        results = {control_id: outcome.result for control_id, outcome in self._outcomes.items()}
+        results = self._results
         names = [name for name in self._manifest.files if name.startswith("pages/")]
         seen: "set[str]" = set()
         for name in names:
@@ -439,20 +443,28 @@ class Verifier:
         return f"{len(names)} pages"
 
 
-def _views_of(data: bytes) -> "List[str]":
-    """Names of the views in a file that may be none; the step that checks it says so."""
+def check_queries(definition: Definition, views: bytes) -> int:
+    """Check that a control's queries lie inside the grammar, and that the views file reads entries for them as the control's version
+    says; gives their number.
+
+    Raises:
+        Lie: they do not.
+    """
+    words: "set[str]" = set()
+    for what, text in definition.queries():
+        try:
+            words |= grammar.check(text).words
+        except Malformed as error:
+            raise Lie(f"The {what} query of {definition.id} is outside the grammar: {error.message}") from None
+    if views_digest(views, words) != definition.views:
+        raise Lie(f"The views file reads entries for {definition.id} in another way than its adopted version says.")
+    return len(definition.queries())
+
+
+def _are_views(data: bytes) -> bool:
+    """Whether a file can be read as views; the step that checks it says why not."""
     try:
-        return list(Views.parse(data).by_name)
+        Views.parse(data)
     except Malformed:
-        return []
-
-
-def verify_file(path: str, trust: Optional[str] = None, anchors: Sequence[bytes] = ()) -> Report:
-    """Check a package; the report's exit code is 0 good, 1 lie, 2 bad input, 3 self-consistent but not anchored."""
-    try:
-        if trust is not None:
-            TrustPolicy.parse(trust)
-        with Package(path) as package:
-            return Verifier(package, trust, anchors).run()
-    except ProofError as error:
-        return Report(verdict="NOT CHECKED: " + str(error), exit_code=error.exit_code)
+        return False
+    return True

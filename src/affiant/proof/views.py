@@ -16,7 +16,7 @@ import hashlib
 import json
 import re
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 from urllib.parse import quote
 
@@ -90,10 +90,11 @@ class Views:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Malformed(f"The views file cannot be read: {error!r}.") from None
 
-    def only(self, names: Iterable[str]) -> "Views":
-        """The views among `names`; other names are left out."""
-        wanted = set(names)
-        return Views(view for name, view in self.by_name.items() if name in wanted)
+    def only(self, names: Iterable[str], columns: "Optional[Iterable[str]]" = None) -> "Views":
+        """The views among `names`, with the columns among `columns` (None: all); other names are left out."""
+        wanted, kept = set(names), None if columns is None else set(columns)
+        found = [view for name, view in self.by_name.items() if name in wanted]
+        return Views(found if kept is None else [_narrowed(view, kept) for view in found])
 
     def of_type(self, kind: str) -> List[View]:
         """The views that read entries of an event type."""
@@ -141,6 +142,13 @@ def _view(raw: Any) -> View:
     if len(set(names)) != len(names) or any(part not in names for index in indexes for part in index):
         raise Malformed(f"The view {name} names a column twice, or indexes one that it does not have.")
     return View(name, str(raw["type"]), each, bool(raw.get("carried", 0)), tuple(columns), indexes)
+
+
+def _narrowed(view: View, columns: "set[str]") -> View:
+    """A view without the columns that nobody asks for; the four first ones stay."""
+    kept = tuple(column for column in view.columns if column.name in columns)
+    names = {*dict(FIXED), *(column.name for column in kept)}
+    return replace(view, columns=kept, indexes=tuple(index for index in view.indexes if names.issuperset(index)))
 
 
 def walk(value: Any, steps: Tuple[str, ...]) -> Any:

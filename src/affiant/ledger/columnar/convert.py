@@ -24,6 +24,7 @@ from affiant.proof.views import Row, Views
 
 CHUNK = 65_536
 FEW = 1_000
+RARE = 2_000
 KEPT = frozenset({"control.adopted", "state.carried", "probe.pledged", "probe.opened"})
 _OPENINGS = frozenset({"exchange.opened", "exchange.refused"})
 _TYPE = re.compile(rb'"type":"([a-z0-9_.]+)","v":1\}\Z')
@@ -42,6 +43,7 @@ class Summary:
         producers: a piece for `Producers.join`; `fault` is what did not hold within it.
         kept: (index, entry) of adopted controls, carried records and probes, and of the exchanges that probes name, ascending.
         missing: exchanges that probes name and that are not among these entries.
+        rare: indexes of the entries of each type of which there are at most `RARE`.
     """
 
     start: int
@@ -53,6 +55,7 @@ class Summary:
     fault: str = ""
     kept: list[tuple[int, bytes]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    rare: dict[str, list[int]] = field(default_factory=dict)
 
 
 class Converter:
@@ -129,7 +132,9 @@ class _Chunk:
                     self._lines.setdefault(kind, []).append((index, data))
                 else:
                     self._slowly(index, data)
-                summary.counts[kind] = summary.counts.get(kind, 0) + 1
+                count = summary.counts[kind] = summary.counts.get(kind, 0) + 1
+                if count <= RARE:
+                    summary.rare.setdefault(kind, []).append(index)
                 if not summary.fault:
                     self._number(add, index, kind, head, data)
                 at = head.at
@@ -194,7 +199,10 @@ class _Chunk:
             path.unlink()
 
     def finish(self) -> None:
-        """Keep the exchanges that probes name, and say which are not here."""
+        """Keep the exchanges that probes name, and say which are not here; forget the lists of common types."""
+        rare = self._summary.rare
+        for kind in [kind for kind in rare if self._summary.counts[kind] > RARE]:
+            del rare[kind]
         for name in self._wanted:
             opening = self._openings.get(name)
             if opening is not None:

@@ -107,6 +107,7 @@ def build_partition(
         views_sha: hex SHA-256 of the views file.
         refs: file for the lookup by reference.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     day = day_of(at_us)
     names = converter.views.by_name
     for view in names.values():
@@ -140,16 +141,13 @@ def build_partition(
 
 
 def _write(folder: Path, db: Any, view: str, select: str, relative: str) -> File | None:
-    path = folder / relative
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    path, temporary = folder / relative, folder / f"{os.getpid()}.tmp"
     rows = int(db.execute(f"COPY ({select}) TO '{_quoted(temporary)}' ({_PARQUET})").fetchall()[0][0])
     if not rows:
         temporary.unlink()
-        if not any(path.parent.iterdir()):
-            path.parent.rmdir()
         return None
     made = File(view, relative, rows, temporary.stat().st_size, file_digest(temporary))
+    path.parent.mkdir(parents=True, exist_ok=True)
     os.replace(temporary, path)
     return made
 
@@ -165,7 +163,7 @@ def _plain(partition: Partition) -> dict[str, Any]:
         "root": partition.root, "files": [[f.view, f.path, f.rows, f.bytes, f.sha256] for f in files],
         "counts": summary.counts, "first_at": summary.first_at, "last_at": summary.last_at, "fault": summary.fault,
         "producers": {name: value for name, value in vars(summary.producers).items() if name != "from_start"},
-        "kept": [[index, data.decode()] for index, data in summary.kept], "missing": summary.missing,
+        "kept": [[index, data.decode()] for index, data in summary.kept], "missing": summary.missing, "rare": summary.rare,
     }  # fmt: skip
 
 
@@ -180,7 +178,7 @@ def read_partition(path: Path) -> Partition | None:
         producers["_ends"] = [tuple(end) for end in producers["_ends"]]
         summary = Summary(
             raw["start"], raw["stop"], raw["counts"], raw["first_at"], raw["last_at"], Producers(**producers), raw["fault"],
-            [(index, data.encode()) for index, data in raw["kept"]], raw["missing"],
+            [(index, data.encode()) for index, data in raw["kept"]], raw["missing"], raw["rare"],
         )  # fmt: skip
         files = {file[0]: File(*file) for file in raw["files"]}
         found = Partition(raw["start"], raw["stop"], raw["day"], raw["views"], raw["root"], files, summary)

@@ -74,10 +74,10 @@ class Straddlers:
         if not new_keys:
             return set()
         with duckdb.connect(":memory:", config={"threads": 2, "memory_limit": "1GB"}) as db:
-            fresh = f"read_parquet({read_list(new_keys)})"
+            fresh = f"read_parquet({read_list(new_keys)}, hive_partitioning = false)"
             twice = f"SELECT h FROM {fresh} GROUP BY h HAVING COUNT(*) > 1"  # noqa: S608 - own paths
             if old_keys:
-                known = f"read_parquet({read_list(old_keys)})"
+                known = f"read_parquet({read_list(old_keys)}, hive_partitioning = false)"
                 twice += f" UNION SELECT k.h FROM {known} k WHERE k.h IN (SELECT h FROM {fresh})"  # noqa: S608
             db.execute(f"CREATE TABLE twice AS {twice}")
             if not db.execute("SELECT COUNT(*) FROM twice").fetchall()[0][0]:
@@ -85,7 +85,7 @@ class Straddlers:
             touched = set(new_keys)
             if old_keys:
                 rows = db.execute(
-                    f"SELECT DISTINCT filename FROM read_parquet({read_list(old_keys)}, filename = true) WHERE h IN (SELECT h FROM twice)"  # noqa: S608
+                    f"SELECT DISTINCT filename FROM read_parquet({read_list(old_keys)}, filename = true, hive_partitioning = false) WHERE h IN (SELECT h FROM twice)"  # noqa: S608
                 ).fetchall()
                 touched |= {row[0] for row in rows}
             return self._indexes(db, [p for p in (*old, *new) if self._store.path(p, KEY) in touched])
@@ -95,6 +95,6 @@ class Straddlers:
         for view in exchange_views(Views.parse(self._store.views).by_name.values()):
             paths = [] if view.each else self._paths(partitions, view.name)
             if paths:
-                query = f"SELECT idx FROM read_parquet({read_list(paths)}) WHERE md5_number_lower(xid) IN (SELECT h FROM twice)"  # noqa: S608
+                query = f"SELECT idx FROM read_parquet({read_list(paths)}, hive_partitioning = false) WHERE md5_number_lower(xid) IN (SELECT h FROM twice)"  # noqa: S608
                 found |= {row[0] for row in db.execute(query).fetchall()}
         return found

@@ -294,7 +294,8 @@ def set_aside(home: Home) -> None:
     """Put the embedded ledger of a home that has moved into `HOME/moved`, where no writer will find it."""
     moved = home.root / MOVED
     moved.mkdir(exist_ok=True)
-    for path in (home.segments, home.ledger, home.checkpoints_log, home.derived / "writer.state", home.run / "durable"):
+    rest = (home.root / "archive", home.derived / "writer.state", home.run / "durable")
+    for path in (home.segments, home.ledger, home.checkpoints_log, *rest):
         if path.exists() and not (moved / path.name).exists():
             shutil.move(path, moved / path.name)
     for path in (home.segments, home.ledger):

@@ -20,6 +20,7 @@ from affiant.kit.clock import ClockFile
 from affiant.kit.errors import CouldNotLook
 from affiant.kit.home import open_home
 from affiant.kit.keyring import open_keyring
+from affiant.operations.wire import Wire
 from affiant.testing.demo import words
 from affiant.testing.demo.caller import Callers
 from affiant.testing.demo.control import Control
@@ -124,8 +125,26 @@ async def _apply(control: Control, stage: Stage) -> None:
     """Apply the company (the first apply after init is in force at once) and make a key for probes."""
     made = await control.call("POST", "/api/v1/apply?name=company.yaml", stage.company(), "mara.lind", "application/yaml")
     stage.memory.keys.update({each["key_id"]: each["secret"] for each in made["keys"]})
-    await control.post("/keys", {"owner": "priya.nair", "tenant": "aurora", "models": ["*"], "probes": True}, "jonas.vik")
+    made = await control.post("/keys", {"owner": "priya.nair", "tenant": "aurora", "models": ["*"], "probes": True}, "jonas.vik")
     stage.layout.save(stage.memory)
+    await _until_known(f"http://127.0.0.1:{stage.memory.gateway_port}", str(made["secret"]))
+
+
+async def _until_known(gateway: str, secret: str) -> None:
+    """Wait until a worker knows a key that was just made.
+
+    Raises:
+        CouldNotLook: it does not within ten seconds.
+    """
+    wire = Wire(gateway)
+    try:
+        for _ in range(200):
+            if (await wire.request("GET", "/v1/models", {"authorization": f"Bearer {secret}"})).status == 200:
+                return
+            await asyncio.sleep(0.05)
+    finally:
+        await wire.close()
+    raise CouldNotLook("The gateway does not know the company's keys.", "See the demonstration's log.")
 
 
 def _sign_in_link(stage: Stage) -> str:

@@ -7,6 +7,7 @@ Leaves out: traffic.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,6 +19,8 @@ from affiant.testing.demo.control import Control
 from affiant.testing.demo.layout import OUTSIDE_ACCOUNT, Layout
 
 DAY_US = 86_400_000_000
+SETTLE_S = 0.4
+"""Real seconds in which every worker has the newest snapshot: an hour passes at once here, and a change takes a moment."""
 SCHEDULER_DOWN = 0.46
 """Share of the history after which the scheduler stands still for a day."""
 
@@ -80,6 +83,7 @@ class Story:
         change = str((await self._control.post("/changes", proposal, author))["id"])
         await self._control.post(f"/changes/{change}/approve", {}, approver)
         await self._control.post(f"/changes/{change}/activate", {}, approver)
+        await asyncio.sleep(SETTLE_S)
         return change
 
     async def _partner_key(self) -> None:

@@ -1,0 +1,41 @@
+"""Checks one package: chooses the argument for its mode. This is what the command line and other programs call.
+
+Leaves out: the arguments (`verify`, `sampled`).
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Optional, Sequence
+
+from .errors import ProofError
+from .package import MANIFEST, Manifest, Package
+from .sampled import SampleVerifier
+from .trust import TrustPolicy
+from .verify import Report, SourceOf, Verifier
+
+
+def verify_file(
+    path: str, trust: Optional[str] = None, anchors: Sequence[bytes] = (), source_of: Optional[SourceOf] = None,
+    prior: Optional[str] = None,
+) -> Report:  # fmt: skip
+    """Check a package; the report's exit code is 0 good, 1 lie, 2 bad input, 3 self-consistent but not anchored.
+
+    Args:
+        path: of the package.
+        trust: the trust file's text, or None.
+        anchors: cosigned checkpoints that the reader obtained elsewhere (bytes of signed notes).
+        source_of: gives another source of the range's entries than the package, such as the published log.
+        prior: path of the full package of the period before, with whose entries the opening balances are compared.
+    """
+    try:
+        if trust is not None:
+            TrustPolicy.parse(trust)
+        with ExitStack() as stack:
+            package = stack.enter_context(Package(path))
+            before = stack.enter_context(Package(prior)) if prior is not None else None
+            sampled = source_of is None and package.has(MANIFEST) and Manifest.parse(package.read(MANIFEST)).raw["mode"] == "sample"
+            kind = SampleVerifier if sampled else Verifier
+            return kind(package, trust, anchors, source_of, before).run()
+    except ProofError as error:
+        return Report(verdict="NOT CHECKED: " + str(error), exit_code=error.exit_code)
