@@ -159,8 +159,8 @@ class World:
         with Evidence(self.reader, view_from=opening_of(self.reader, from_us)) as evidence:
             run_all(evidence, self.catalog, Period(from_us, to_us), append, principal="person:ana", now_us=self.clock.value_us)
 
-    def build(self, out: Path, from_us: int = FROM, to_us: int = TO) -> Built:
-        return build(self.home, self.reader, self.seed, self.catalog, from_us, to_us, out, "person:ana", self.clock.value_us)
+    def build(self, out: Path, from_us: int = FROM, to_us: int = TO, mode: str = "auto") -> Built:
+        return build(self.home, self.reader, self.seed, self.catalog, from_us, to_us, out, "person:ana", self.clock.value_us, mode)
 
 
 @contextmanager

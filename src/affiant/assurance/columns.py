@@ -305,9 +305,7 @@ class ColumnTables:
             name = f"gathered_{next(numbers)}"
             with self._each_part() as parts:
                 for number, _ in enumerate(parts):
-                    self._db.execute(
-                        f"CREATE OR REPLACE TEMP TABLE {name} AS {inner}" if not number else f"INSERT INTO {name} {inner}"
-                    )
+                    self._db.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {inner}" if not number else f"INSERT INTO {name} {inner}")
             self._prepare(self._exchange)
             folded = ", ".join([*groups, *(f"CAST({fold}({column}) AS BIGINT) AS {column}" for column, fold in sums.items())])
             keys = f" GROUP BY {', '.join(groups)}" if groups else ""
@@ -397,7 +395,9 @@ class _Tally:
             db.execute(f"CREATE TEMP TABLE items AS {self._procedure}")
             counts = db.execute("SELECT item, why, COUNT(*) FROM items GROUP BY item, why").fetchall()
             if sum(count for _, _, count in counts) != rows:
-                raise BadInput(f"A procedure gives {sum(count for _, _, count in counts)} rows for {rows}.", "Let it give one for each row.")
+                raise BadInput(
+                    f"A procedure gives {sum(count for _, _, count in counts)} rows for {rows}.", "Let it give one for each row."
+                )
             self._rows += rows
             for item, why, count in counts:
                 self._counts[item, why] = self._counts.get((item, why), 0) + count

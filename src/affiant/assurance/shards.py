@@ -17,7 +17,7 @@ import sqlglot
 from sqlglot import exp
 
 
-class NotLocal(Exception):  # noqa: N818 - an answer, not an error
+class NotLocal(Exception):
     """The query must be asked of everything at once."""
 
 
@@ -51,7 +51,7 @@ class _Scope:
                     table = scope.tables[node.table]
                     return node.table if table.big and node.name in table.keys else ""
             elif len(scope.tables) == 1:
-                (alias, table), = scope.tables.items()
+                ((alias, table),) = scope.tables.items()
                 if node.name in table.columns or node.name in table.keys:
                     return alias if table.big and node.name in table.keys else ""
             scope = scope.outer

@@ -91,9 +91,7 @@ def build(ctx: click.Context, period: str, target: Path, mode: str, home: Path |
     help="The full package of the period before: opening balances are compared with its entries.",
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON to standard output.")
-def verify(
-    file: Path, trust: Path | None, anchors: tuple[Path, ...], ledger: str | None, prior: Path | None, as_json: bool
-) -> int:
+def verify(file: Path, trust: Path | None, anchors: tuple[Path, ...], ledger: str | None, prior: Path | None, as_json: bool) -> int:
     """Check a package as an outsider would: rebuild the tree, re-run every query, redraw every sample, stop at the first lie.
 
     With --ledger, a sample-mode package is checked against every entry of the published log, in place; of a full one it is said whether

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from affiant.cli import ledger_keep, ledger_key
+from affiant.cli import ledger_keep, ledger_key, ledger_space
 from affiant.cli.shared import home_option, moment_us, need_home, out, say, when
 from affiant.kit.errors import BadInput, NotFound
 from affiant.ledger import Event, LedgerReader
@@ -118,5 +118,8 @@ def serve(home: Path | None, port: int, host: str) -> None:
     serve_tiles(need_home(home), host, port)
 
 
-for _part in (ledger_key.command, ledger_keep.hold, ledger_keep.prune, ledger_keep.erasures):
+for _part in (
+    ledger_key.command, ledger_keep.hold, ledger_keep.prune, ledger_keep.erasures, ledger_space.archive, ledger_space.rebuild,
+    ledger_space.synth,
+):  # fmt: skip
     command.add_command(_part)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import http.server
+import io
 import re
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from affiant.cli.shared import out, say
-from affiant.kit.errors import Conflict
+from affiant.kit.errors import Conflict, LedgerFault
 from affiant.kit.home import Home
+from affiant.ledger.archive import ARCHIVE, Archive, bundle_number
 from affiant.ledger.logkeys import PUBLISHED
 from affiant.ledger.retention import MINIMUM, minimum_index, published
 
@@ -25,8 +27,8 @@ class _Tiles(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     _status = 0
 
-    def __init__(self, *args: Any, home: Home, **kwargs: Any) -> None:
-        self._home = home
+    def __init__(self, *args: Any, home: Home, archive: Archive, **kwargs: Any) -> None:
+        self._home, self._archive = home, archive
         super().__init__(*args, **kwargs)
 
     def send_response(self, code: int, message: str | None = None) -> None:
@@ -38,7 +40,25 @@ class _Tiles(http.server.SimpleHTTPRequestHandler):
         if not known or not published(self.path[1:], minimum_index(self._home)):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
-        return super().send_head()
+        archived = self._archived()
+        return archived if archived is not None else super().send_head()
+
+    def _archived(self) -> io.BytesIO | None:
+        """A bundle out of the archive, as it lay in `ledger/` before."""
+        number = bundle_number(self.path[1:])
+        if number < 0 or (self._home.ledger / self.path[1:]).exists():
+            return None
+        try:
+            data = self._archive.bundle(number)
+        except LedgerFault:
+            data = b""  # damaged: the file is not there either, which gives 404 and no wrong byte
+        if not data:
+            return None
+        self.send_response(HTTPStatus.OK)
+        self.send_header("content-type", "application/octet-stream")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        return io.BytesIO(data)
 
     def guess_type(self, path: Any) -> str:
         return _PLAIN.get(self.path, "application/octet-stream")
@@ -59,7 +79,7 @@ def serve_tiles(home: Home, host: str, port: int) -> None:
         Conflict: the address cannot be listened on.
     """
     try:
-        server = http.server.ThreadingHTTPServer((host, port), partial(_Tiles, directory=str(home.ledger), home=home))
+        server = http.server.ThreadingHTTPServer((host, port), partial(_Tiles, directory=str(home.ledger), home=home, archive=Archive(home.root / ARCHIVE)))
     except OSError as error:
         raise Conflict(f"Cannot listen on {host}:{port}: {error.strerror}.", "Give another --port (0: any free one).") from error
     with server:

@@ -315,9 +315,9 @@ class Flood:
         self._seen: dict[str, int] = {}
         self._counted: dict[tuple[str, str], tuple[int, int, int]] = {}
 
-    def admit(self, source: str, code: str, now_us: int, now_s: float) -> bool:
-        """Whether this refusal becomes an event of its own; otherwise it is counted."""
-        minute = int(now_s // 60)
+    def admit(self, source: str, code: str, now_us: int) -> bool:
+        """Whether this refusal becomes an event of its own; otherwise it is counted. Minutes are of wall time, as in the events."""
+        minute = now_us // 60_000_000
         if minute != self._minute:
             self._minute = minute
             self._seen.clear()

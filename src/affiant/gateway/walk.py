@@ -381,6 +381,6 @@ async def record_refusal(parts: Parts, ticket: Ticket, caller: Caller, refusal: 
     if refusal.code == "evidence_unavailable":
         parts.recorder.count_unrecorded()
         return
-    if ticket.key is None and not parts.flood.admit(caller.address, refusal.code, ticket.now_us, time.monotonic()):
+    if ticket.key is None and not parts.flood.admit(caller.address, refusal.code, ticket.now_us):
         return
     await parts.recorder.refused(ticket, refusal)

@@ -12,7 +12,8 @@ import hashlib
 import hmac
 import secrets
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from affiant.kit.errors import BadInput
@@ -90,3 +91,12 @@ def check_password(password: str, stored: str) -> bool:
 
 def _scrypt(password: str, salt_bytes: bytes, n: int) -> bytes:
     return hashlib.scrypt(password.encode(), salt=salt_bytes, n=n, r=_SCRYPT_R, p=_SCRYPT_P, maxmem=_SCRYPT_MAX_MEMORY, dklen=32)
+
+
+def signature_holds(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether a 64-byte Ed25519 signature holds under a 32-byte public key: `proof.ed25519.verify`, natively."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

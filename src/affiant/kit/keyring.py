@@ -157,13 +157,16 @@ def _sealed(home: Home, ring: Keyring, unlock: bytes) -> bytes:
     return json.dumps({"v": 1, "salt": salt.hex(), "nonce": nonce.hex(), "sealed": sealed.hex()}).encode()
 
 
-def create_keyring(home: Home) -> Keyring:
+def create_keyring(home: Home, log_seed: bytes = b"") -> Keyring:
     """Make the keys of a new home and the unlock secret outside it, if there is none yet.
+
+    Args:
+        log_seed: seed of the log's key, for a synthetic ledger that must come out the same again; random by default.
 
     Raises:
         FileExistsError: the home has a keyring.
     """
-    ring = Keyring(secrets.token_bytes(32), secrets.token_bytes(32), secrets.token_urlsafe(32))
+    ring = Keyring(log_seed or secrets.token_bytes(32), secrets.token_bytes(32), secrets.token_urlsafe(32))
     _write_private(home.keyring, _sealed(home, ring, _unlock(home, create=True)))
     return ring
 

@@ -12,6 +12,7 @@ import urllib.parse
 from dataclasses import dataclass
 
 from affiant.kit.clock import Clock
+from affiant.kit.crypto import signature_holds
 from affiant.kit.errors import CouldNotLook
 from affiant.kit.home import Home, Witness
 from affiant.ledger.anchorstore import Anchor, AnchorStore
@@ -94,13 +95,7 @@ class Anchors:
             One outcome a witness; append the drafts of those with a draft type of `anchor.cosigned` or `anchor.missed`.
         """
         head = head or self._reader.checkpoint()
-        kept = {(anchor.witness, anchor.size): anchor for anchor in self._store.all()}
-        outcomes = []
-        for witness in self._home.witnesses:
-            anchor = kept.get((witness.name, head.size))
-            if anchor is None:
-                outcomes.append(self._one(witness, head))
-        return outcomes
+        return [self._one(witness, head) for witness in self._home.witnesses if self._store.largest(witness.name, head.size) < head.size]
 
     def _one(self, witness: Witness, head: SignedHead) -> Outcome:
         at_us = self._clock.now_us()
@@ -120,7 +115,7 @@ class Anchors:
     def _ask(self, witness: Witness, head: SignedHead) -> tuple[bytes, int]:
         key = parse_vkey(witness.vkey)
         url = witness.url.rstrip("/") + "/add-checkpoint"
-        old = max((anchor.size for anchor in self._store.all() if anchor.witness == witness.name and anchor.size <= head.size), default=0)
+        old = self._store.largest(witness.name, head.size)
         for _ in range(3):
             status, body = http_request("POST", url, self._request(old, head), self._timeout_s)
             if status == 200:
@@ -157,7 +152,7 @@ def _cosigned(note: bytes, lines: bytes, key: VerifierKey) -> tuple[bytes, int]:
         whole = Note.parse(note)
         for line in lines.decode("utf-8").splitlines():
             candidate = Note(whole.text, ()).with_line(line)
-            for signed in candidate.verify([key]):
+            for signed in candidate.verify([key], signature_holds):
                 if signed.time_s > 0:
                     return whole.with_line(line).to_bytes(), signed.time_s
     except (ProofError, UnicodeDecodeError) as error:
@@ -179,7 +174,7 @@ def witness_size(witness: Witness, origin: str, timeout_s: float = TIMEOUT_S) ->
     try:
         note = Note.parse(body)
         checkpoint = Checkpoint.parse(note.text)
-        if not note.verify([parse_vkey(witness.vkey)]) or checkpoint.origin != origin:
+        if not note.verify([parse_vkey(witness.vkey)], signature_holds) or checkpoint.origin != origin:
             raise CouldNotLook(f"{witness.name} answered with a note that it did not cosign.", "Check its verifier key.")
     except ProofError as error:
         raise CouldNotLook(f"{witness.name} answered with no cosigned note: {error}", "Check its verifier key.") from error

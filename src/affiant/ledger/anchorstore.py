@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from affiant.kit.errors import CouldNotLook, LedgerFault
 from affiant.kit.home import Home
@@ -68,24 +69,35 @@ class AnchorStore:
         Raises:
             CouldNotLook: the file is there but cannot be read.
         """
+        return [_anchor(row) for row in self._rows("SELECT witness, size, root, time_s, at_us, note FROM anchor ORDER BY size, witness")]
+
+    def newest(self) -> Anchor | None:
+        """The cosigned head that covers most."""
+        rows = self._rows("SELECT witness, size, root, time_s, at_us, note FROM anchor ORDER BY size DESC, witness DESC LIMIT 1")
+        return _anchor(rows[0]) if rows else None
+
+    def largest(self, witness: str, most: int) -> int:
+        """The largest size of at most `most` entries that a witness has cosigned, 0 if none."""
+        rows = self._rows("SELECT max(size) FROM anchor WHERE witness = ? AND size <= ?", (witness, most))
+        return int(rows[0][0] or 0) if rows else 0
+
+    def _rows(self, query: str, values: tuple[str | int, ...] = ()) -> list[tuple[Any, ...]]:
         if not self._path.exists():
             return []
         try:
             db = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=5)
             try:
-                rows = db.execute("SELECT witness, size, root, time_s, at_us, note FROM anchor ORDER BY size, witness").fetchall()
+                return db.execute(query, values).fetchall()
             finally:
                 db.close()
         except sqlite3.Error as error:
             if "no such table" in str(error):
                 return []
             raise CouldNotLook(f"{self._path} cannot be read: {error}.", "Restore it from a backup, or remove it.") from error
-        return [Anchor(row[0], row[1], bytes(row[2]), row[3], row[4], bytes(row[5])) for row in rows]
 
-    def newest(self) -> Anchor | None:
-        """The cosigned head that covers most."""
-        found = self.all()
-        return found[-1] if found else None
+
+def _anchor(row: tuple[Any, ...]) -> Anchor:
+    return Anchor(row[0], row[1], bytes(row[2]), row[3], row[4], bytes(row[5]))
 
 
 def check_anchors(home: Home, size: int, head: SignedHead) -> None:

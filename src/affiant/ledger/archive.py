@@ -2,13 +2,12 @@
 
 A pack `<first bundle, 12 digits>-<count>.pack` holds zlib streams back to back, one a bundle, then count + 1 u64 offsets (big endian),
 the first bundle and the count as u64, and 16 bytes of magic. A pack is made beside, read back and held against the hash tiles before it
-gets its name; only then do the plain bundles and the segments behind it go. The archive covers the bundles [0, n) without a gap,
-except those that were pruned (`minimum`, C2SP tlog-tiles *minimum index*). Leaves out: serving (`cli.tileserver`), Parquet (`columnar`).
+gets its name; only then do the plain bundles and the segments behind it go (`archiving`). The archive covers the bundles [0, n) without
+a gap. Leaves out: serving (`cli.tileserver`), what is still published (`retention`), Parquet (`columnar`).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import struct
@@ -28,7 +27,6 @@ from affiant.proof.tiles import TILE_WIDTH, unpack_bundle
 ARCHIVE = "archive"
 MAGIC = b"affiant-archive1"
 LEVEL = 6
-MINIMUM = "minimum-index.json"
 MAX_RUN = 4_096
 MAX_RAW = TILE_WIDTH * (65_535 + 2)
 _PRODUCER = re.compile(rb'"producer":"[^"]*"(?=,"(?:ref|seq)":)')
@@ -64,7 +62,7 @@ def bundle_number(path: str) -> int:
 
 
 class PackWriter:
-    """Writes one pack under a temporary name. `finish` gives it its own.
+    """Writes one pack under a temporary name: `add` bundles, then `closed`, then `name`.
 
     Args:
         directory: `HOME/archive`.
@@ -117,14 +115,18 @@ class PackWriter:
         while written < len(data):
             written += self._ops.write(self._fd, memoryview(data)[written:], offset + written)
 
-    def finish(self, durable: bool = True) -> Pack:
-        """Write the table, put everything on disk and give the pack its name."""
+    def closed(self, durable: bool = True) -> Pack:
+        """Write the table and put everything on disk, under the temporary name still."""
         table = struct.pack(f">{len(self.offsets)}Q", *self.offsets)
         self._write(table + _FOOTER.pack(self.first, self.count, MAGIC))
         if durable:
             self._ops.sync(self._fd)
         os.close(self._fd)
         self._fd = -1
+        return Pack(self.temporary, self.first, self.count)
+
+    def name(self, durable: bool = True) -> Pack:
+        """Give a closed pack its name."""
         path = self._directory / pack_name(self.first, self.count)
         os.replace(self.temporary, path)
         if durable:
@@ -270,19 +272,6 @@ class Archive:
         if len(entries) != TILE_WIDTH:
             raise LedgerFault(f"Bundle {number} in {self.directory} has {len(entries)} entries.", _RESTORE)
         return entries
-
-    def minimum(self) -> int:
-        """Minimum index: entries below it are not published any more; 0 where nothing was pruned.
-
-        Raises:
-            LedgerFault: the file that says so is damaged.
-        """
-        try:
-            return int(json.loads((self.directory / MINIMUM).read_bytes())["minimum"])
-        except FileNotFoundError:
-            return 0
-        except (ValueError, KeyError, TypeError) as error:
-            raise LedgerFault(f"{self.directory / MINIMUM} is damaged.", _RESTORE) from error
 
     def close(self) -> None:
         """Let go of the open pack."""

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from affiant.kit.crypto import signature_holds
 from affiant.kit.errors import AffiantError, BadInput, LedgerFault, LedgerUnavailable
 from affiant.kit.home import Home
 from affiant.kit.signer import LocalSigner, Signer
@@ -96,7 +97,7 @@ def open_head(note: bytes, keys: VerifierKey | LogKeys, where: str, at_us: int =
         checkpoint = Checkpoint.parse(parsed.text)
         if isinstance(keys, LogKeys):
             keys.check(parsed)
-        elif checkpoint.origin != keys.name or not parsed.verify([keys]):
+        elif checkpoint.origin != keys.name or not parsed.verify([keys], signature_holds):
             raise LedgerFault(f"{where} is not signed by {keys.name}.", "Restore it, or the keyring that belongs to this home.")
     except ProofError as error:
         raise LedgerFault(

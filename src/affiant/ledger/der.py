@@ -11,7 +11,7 @@ INTEGER, OCTETS, NULL, OID, SEQUENCE, BOOLEAN = 0x02, 0x04, 0x05, 0x06, 0x30, 0x
 MAX_DEPTH = 24
 
 
-class NotDer(Exception):  # noqa: N818 - named for the finding
+class NotDer(Exception):
     """The bytes are not DER of the form that was asked for."""
 
 

@@ -136,7 +136,8 @@ class Index:
 
     def _catch_up(self, db: sqlite3.Connection, size: int) -> None:
         kinds: dict[str, int] = dict(db.execute("SELECT name, id FROM kind").fetchall())
-        if self.start and (db.execute("SELECT MIN(idx) FROM entry").fetchone()[0] or self.start) < self.start:
+        first = db.execute("SELECT MIN(idx) FROM entry").fetchone()[0]
+        if first is not None and first < self.start:
             db.execute("DELETE FROM entry WHERE idx < ?", (self.start,))
         while True:
             if self._next(db) >= size:

@@ -24,6 +24,7 @@ import msgspec
 from affiant.ledger.index import Index
 
 MASK = (1 << 32) - 1
+_FOREVER = 1 << 62
 _BIG = sys.byteorder == "big"
 Entries = Callable[[int, int], Iterable[bytes]]
 
@@ -165,6 +166,10 @@ class Lookup:
                 if from_us <= _read_head(data).at < to_us:
                     yield index
         yield from self._tail.between(from_us, to_us, size)
+
+    def first_since(self, at_us: int, size: int) -> int | None:
+        """Lowest index of an entry with at >= at_us, or None."""
+        return next(self.between(at_us, _FOREVER, size), None)
 
     def of_types(self, types: tuple[str, ...], start: int, stop: int) -> Iterator[int]:
         """Indexes in [start, stop) of entries of these types, ascending."""

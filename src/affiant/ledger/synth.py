@@ -21,7 +21,7 @@ from affiant import __version__
 from affiant.kit.errors import BadInput
 from affiant.kit.home import Home, create_home
 from affiant.kit.keyring import Keyring
-from affiant.ledger.archive import LEVEL, PackWriter
+from affiant.ledger.archive import PackWriter
 from affiant.ledger.checkpoints import LogKey, Publisher, SignedHead
 from affiant.ledger.durable import DurableSize
 from affiant.ledger.fileops import FileOps
@@ -65,8 +65,14 @@ class _Day:
 
 
 def synthesize(
-    root: Path, events: int, days: int, seed: str, adopted: Sequence[tuple[str, Mapping[str, Any]]], keyring: Callable[[Home, bytes], Keyring],
-    say: Say = lambda text: None, processes: int = 0,
+    root: Path,
+    events: int,
+    days: int,
+    seed: str,
+    adopted: Sequence[tuple[str, Mapping[str, Any]]],
+    keyring: Callable[[Home, bytes], Keyring],
+    say: Say = lambda text: None,
+    processes: int = 0,
 ) -> Made:
     """Make a home.
 
@@ -233,7 +239,8 @@ class _Maker:
 
     def _close_pack(self) -> None:
         if self._open is not None:
-            self._open.finish(durable=False)
+            self._open.closed(durable=False)
+            self._open.name(durable=False)
             self._open = None
 
     def finish(self, authentic: bytes) -> None:

@@ -251,8 +251,17 @@ def extras_of(plan: Plan, day: int) -> list[Told]:
     if day % 30 == 0 and day:
         told += _monthly(day // 30, start)
     elif day % 7 == 3:
-        told += _change(f"ch_{day:05d}", "limit", "all", start + 10 * HOUR_US, Draft(
-            "limit.set", {"scope": "all", "unit": "tokens", "window_s": 60, "value": 900_000 + day, "change": f"ch_{day:05d}"}, ref="all"))
+        told += _change(
+            f"ch_{day:05d}",
+            "limit",
+            "all",
+            start + 10 * HOUR_US,
+            Draft(
+                "limit.set",
+                {"scope": "all", "unit": "tokens", "window_s": 60, "value": 900_000 + day, "change": f"ch_{day:05d}"},
+                ref="all",
+            ),
+        )
     if day == plan.days - 1:
         end = start + DAY_US
         told.append((end + LONGEST_US + MINUTE_US, CONTROL, _hour(end - HOUR_US)))
@@ -270,7 +279,11 @@ def _change(change: str, kind: str, target: str, at: int, effect: Draft) -> list
     base = {"kind": kind, "target": target, "digest": digest, "author": "ana", "emergency": 0, "bootstrap": 0}
     return [
         (at, RECORDS, Draft("change.proposed", base, ref=change, actor="person:ana")),
-        (at + MINUTE_US, RECORDS, Draft("change.approved", {"by": "ben", "author": "ana", "digest": digest}, ref=change, actor="person:ben")),
+        (
+            at + MINUTE_US,
+            RECORDS,
+            Draft("change.approved", {"by": "ben", "author": "ana", "digest": digest}, ref=change, actor="person:ben"),
+        ),
         (at + 2 * MINUTE_US, RECORDS, Draft("change.activated", {**base, "by": "ana"}, ref=change, actor="person:ana")),
         (at + 2 * MINUTE_US + 1, RECORDS, effect),
     ]
@@ -280,7 +293,9 @@ def _monthly(month: int, start: int) -> list[Told]:
     """A model's new version, in force from midnight, and a key that is revoked at noon."""
     model, change, key = month % len(MODELS), f"ch_m{month:04d}", f"spare-{month}"
     version = 1 + sum(1 for n in range(1, month + 1) if n % len(MODELS) == model)
-    told = _change(change, "model", MODELS[model], start - 3 * MINUTE_US, Draft("model.approved", _approval(model, version, change), ref=MODELS[model]))
+    told = _change(
+        change, "model", MODELS[model], start - 3 * MINUTE_US, Draft("model.approved", _approval(model, version, change), ref=MODELS[model])
+    )
     told = [(max(at, start), producer, draft) for at, producer, draft in told]
     noon = start + 12 * HOUR_US
     done = {"requested": noon, "effective": noon + 400_000, "elapsed_ms": 400, "epoch": 9 + month, "workers": 1}

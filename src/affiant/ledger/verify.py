@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from affiant.kit.crypto import signature_holds
 from affiant.kit.errors import AffiantError, BadInput, CouldNotLook, LedgerFault
 from affiant.kit.home import Home
 from affiant.ledger.anchorstore import AnchorStore
@@ -296,7 +297,7 @@ class _Verification:
                 raise LedgerFault(f"{anchor.witness} cosigned another history at {anchor.size} entries.", _NEXT)
             key = keys.get(anchor.witness)
             if key is not None:
-                if not Note.parse(anchor.note).verify([key]):
+                if not Note.parse(anchor.note).verify([key], signature_holds):
                     raise LedgerFault(f"The cosignature of {anchor.witness} at {anchor.size} entries is missing.", _NEXT)
                 checked += 1
         words = "no outside anchor: a roll-back of everything could not be told" if not cosigned else f"{len(cosigned)} cosigned"

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from affiant.kit.clock import Clock
+from affiant.kit.crypto import signature_holds
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.ledger.checkpoints import parse_vkey
 from affiant.proof.errors import Lie, Malformed, ProofError
@@ -155,7 +156,7 @@ class WitnessState:
         if keys is None:
             return Answer(404, b"This witness does not know that log.\n")
         try:
-            signed = request.note.verify(keys)
+            signed = request.note.verify(keys, signature_holds)
         except Lie:
             signed = []
         if not signed:

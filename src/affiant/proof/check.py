@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Optional, Sequence
 
-from .errors import ProofError
+from .errors import Malformed, ProofError
 from .package import MANIFEST, Manifest, Package
 from .sampled import SampleVerifier
 from .trust import TrustPolicy
@@ -35,6 +35,8 @@ def verify_file(
             package = stack.enter_context(Package(path))
             before = stack.enter_context(Package(prior)) if prior is not None else None
             sampled = source_of is None and package.has(MANIFEST) and Manifest.parse(package.read(MANIFEST)).raw["mode"] == "sample"
+            if sampled and before is not None:
+                raise Malformed("Opening balances do not travel in sample mode.", "Use --ledger with --prior.")
             kind = SampleVerifier if sampled else Verifier
             return kind(package, trust, anchors, source_of, before).run()
     except ProofError as error:

@@ -24,6 +24,7 @@ MAX_NOTE_BYTES = 1_000_000
 MAX_SIGNATURES = 100
 _DASH = "\u2014 "
 Sign = Callable[[bytes], bytes]
+Verify = Callable[[bytes, bytes, bytes], bool]
 
 
 def _base64(text: str, what: str) -> bytes:
@@ -170,8 +171,11 @@ class Note:
             raise Malformed(f"A note has more than {MAX_SIGNATURES} signatures.")
         return cls(text, tuple(_parse_signature(line) for line in lines))
 
-    def verify(self, keys: Iterable[VerifierKey]) -> List[Signed]:
+    def verify(self, keys: Iterable[VerifierKey], by: Verify = ed25519.verify) -> List[Signed]:
         """The signatures by `keys` that hold, at most one a key; others are ignored.
+
+        Args:
+            by: checks one Ed25519 signature; the ledger gives a faster one than the plain Python of this room.
 
         Raises:
             Lie: a signature by one of `keys` does not hold.
@@ -181,15 +185,15 @@ class Note:
         for signature in self.signatures:
             key = by_id.get((signature.name, signature.key_id))
             if key is not None and key not in found:
-                found[key] = self._verify_one(key, signature)
+                found[key] = self._verify_one(key, signature, by)
         return list(found.values())
 
-    def _verify_one(self, key: VerifierKey, signature: Signature) -> Signed:
+    def _verify_one(self, key: VerifierKey, signature: Signature, by: Verify) -> Signed:
         if key.alg == ALG_ED25519:
-            good, time_s = ed25519.verify(key.public, self.text.encode("utf-8"), signature.data), 0
+            good, time_s = by(key.public, self.text.encode("utf-8"), signature.data), 0
         elif key.alg == ALG_COSIGNATURE and len(signature.data) == 72:
             time_s = signature.time_s
-            good = ed25519.verify(key.public, _cosigned_message(self.text, time_s), signature.data[8:])
+            good = by(key.public, _cosigned_message(self.text, time_s), signature.data[8:])
         else:
             good, time_s = False, 0
         if not good:

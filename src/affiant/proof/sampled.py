@@ -75,9 +75,7 @@ class SampleVerifier(Verifier):
         inside = {size: root for size, root in self._roots.items() if start < size < end}
         for size, root in inside.items():
             if size not in proofs:
-                raise Malformed(
-                    f"An anchored head of size {size} has no proof that it lies before the end.", "Use --ledger with it."
-                )
+                raise Malformed(f"An anchored head of size {size} has no proof that it lies before the end.", "Use --ledger with it.")
             verify_consistency(size, end, proofs[size], root, self._end.root)
         if self._roots.get(end, self._end.root) != self._end.root:
             raise Lie(f"Another root was anchored for {end} entries: this history differs from the one that was witnessed.")

@@ -38,6 +38,7 @@ from .logkeys import KEY_EVENTS, KEYS, LogKeys, following, parse_statements
 from .note import Checkpoint, Note, VerifierKey
 from .package import MANIFEST, SIGNATURE, Manifest, Package, manifest_text
 from .pages import check_page
+from .prior import check_prior, prior_head
 from .rebuild import Filler, Leaves, Range, check_roots, join
 from .recompute import Definition, Outcome, Recorded
 from .recorded import check_sample_size, check_seed, describe, find_recorded
@@ -82,18 +83,20 @@ class Verifier:
         trust: the trust file's text, or None.
         anchors: cosigned checkpoints that the reader obtained elsewhere (bytes of signed notes).
         source_of: gives another source of the range's entries than the package, from (log's key, start, end).
+        prior: the package of the period before, for opening balances.
         processes: how many to use; 0: one a core where there is much to do.
     """
 
     def __init__(
         self, package: Package, trust: Optional[str] = None, anchors: Sequence[bytes] = (), source_of: Optional[SourceOf] = None,
-        processes: int = 0,
+        prior: Optional[Package] = None, processes: int = 0,
     ) -> None:  # fmt: skip
         self.report = Report()
         self._package = package
         self._trust_text = trust
         self._own_anchors = anchors
         self._source_of = source_of
+        self._prior = prior
         self._processes = processes
         self._results: Dict[str, str] = {}
         self._anchored = False
@@ -280,6 +283,12 @@ class Verifier:
         found, self._roots = check_anchors(notes, self._end.origin, witnesses)
         self._seeds = cosignature_texts(notes, witnesses)
         self._stamped_heads()
+        if self._prior is not None:
+            head = prior_head(self._prior, self._end.origin)
+            if not self._bounds[0] <= head.size <= self._end.size:
+                raise Malformed(f"The prior affidavit ends at {head.size:,} entries, outside of this range.", "Give the one before this.")
+            if self._roots.setdefault(head.size, head.root) != head.root:
+                raise Lie(f"The prior affidavit has another root for {head.size:,} entries than was anchored.")
         anchors = [anchor for anchor in found if anchor.size <= self._end.size]
         self._note_anchors(anchors, policy is not None)
         if policy is None:
@@ -355,7 +364,10 @@ class Verifier:
     # 8
     def _carried(self) -> str:
         count = self._range.check_carried()
-        return f"{count:,} records carried into entry {self._range.view_from:,}" if self._range.view_from else "none: all history travels"
+        if not self._range.view_from:
+            return "none: all history travels"
+        words = f"{count:,} records carried into entry {self._range.view_from:,}"
+        return f"{words}; {check_prior(self._prior, self._range)}" if self._prior is not None else words
 
     # 9
     def _definitions(self) -> str:

@@ -193,7 +193,7 @@ class _Chunk:
         )
         try:
             for view, select in plan.selects.items():
-                db.execute(f'INSERT INTO "{view}" {select}')  # noqa: S608 - made by `plan` from checked names
+                db.execute(f'INSERT INTO "{view}" {select}')
         finally:
             db.execute("DROP TABLE staged")
             path.unlink()

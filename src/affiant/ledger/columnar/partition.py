@@ -15,13 +15,13 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from affiant.kit.errors import LedgerFault
 from affiant.ledger.columnar.convert import Converter, Summary
 from affiant.ledger.columnar.plan import create_table
+from affiant.ledger.days import day_of
 from affiant.ledger.lookup import write_refs
 from affiant.proof.producers import Producers
 from affiant.proof.views import View
@@ -31,7 +31,6 @@ KEY = "_key"
 MANIFEST = "_manifest"
 EXCHANGE_TYPES = frozenset({"exchange.opened", "exchange.closed", "exchange.refused", "exchange.interrupted"})
 _PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 5, PARQUET_VERSION v2, ROW_GROUP_SIZE 131072"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +73,6 @@ class Partition:
     def bytes(self) -> int:
         """Size of its Parquet files."""
         return sum(file.bytes for file in self.files.values())
-
-
-def day_of(at_us: int) -> str:
-    """UTC date of an instant, for a folder's name."""
-    return (_EPOCH + timedelta(microseconds=at_us)).strftime("%Y-%m-%d")
 
 
 def exchange_views(views: Iterable[View]) -> list[View]:

@@ -32,7 +32,7 @@ class Envelope(msgspec.Struct, gc=False):
     ref: str = ""
 
 
-class Conflict(Exception):  # noqa: N818 - not an error of anybody's
+class Conflict(Exception):
     """Two views read one path in two ways; entries of that type are read one by one."""
 
 

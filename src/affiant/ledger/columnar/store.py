@@ -13,40 +13,22 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import msgspec
 
 from affiant.kit.errors import LedgerFault
 from affiant.kit.home import Home, open_home
 from affiant.ledger.columnar.convert import Converter
-from affiant.ledger.columnar.partition import MANIFEST, File, Partition, build_partition, damaged, day_of, read_partition
+from affiant.ledger.columnar.partition import MANIFEST, File, Partition, build_partition, damaged, read_partition
 from affiant.ledger.columnar.straddle import Straddlers
+from affiant.ledger.days import Run, closed_runs, time_of
 from affiant.ledger.reader import LedgerReader
 from affiant.proof.hashes import leaf_hash
 from affiant.proof.tiles import TILE_WIDTH
 
 DUE_AT = 50_000
-MOST = 1 << 24
 Say = Callable[[str], None]
-
-
-class _At(msgspec.Struct, frozen=True):
-    at: int
-
-
-_read_at = msgspec.json.Decoder(_At).decode
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run of bundles [first, stop) of one day that is to become a partition."""
-
-    first: int
-    stop: int
 
 
 class ColumnStore:
@@ -136,41 +118,7 @@ class ColumnStore:
 
     def due(self) -> list[Run]:
         """Runs of closed days that have no partition: whole bundles before the day of the newest signed entry."""
-        size = self.reader.checkpoint().size
-        number, end = self.stop // TILE_WIDTH, size // TILE_WIDTH
-        if number >= end:
-            return []
-        today = day_of(self._at(size - 1))
-        runs: list[Run] = []
-        while number < end:
-            day = day_of(self._at(number * TILE_WIDTH))
-            stop = self._end_of_day(number, end, day)
-            if day == today or stop == end:
-                break
-            while stop - number > MOST // TILE_WIDTH:
-                runs.append(Run(number, number + MOST // TILE_WIDTH))
-                number += MOST // TILE_WIDTH
-            runs.append(Run(number, stop))
-            number = stop
-        return runs
-
-    def _at(self, index: int) -> int:
-        return _read_at(self.reader.entry(index)).at
-
-    def _end_of_day(self, number: int, end: int, day: str) -> int:
-        """First bundle behind `number` that begins on another day; hops ahead, so a clock that jumped for less than a hop is passed over."""
-        step, low = 1, number
-        while low + step < end and day_of(self._at((low + step) * TILE_WIDTH)) == day:
-            low += step
-            step *= 2
-        high = min(low + step, end)
-        while high - low > 1:
-            middle = (low + high) // 2
-            if day_of(self._at(middle * TILE_WIDTH)) == day:
-                low = middle
-            else:
-                high = middle
-        return high
+        return closed_runs(self.reader, self.stop // TILE_WIDTH)
 
     def catch_up(self, due_at: int = DUE_AT, processes: int = 1, say: Say = lambda text: None) -> int:
         """Make partitions of closed days that have none, once `due_at` entries wait for it.
@@ -252,7 +200,7 @@ class _Builder:
         """
         start, stop = run.first * TILE_WIDTH, run.stop * TILE_WIDTH
         root = self._reader.root(stop)
-        at = _read_at(self._reader.entry(start)).at
+        at = time_of(self._reader.entry(start))
         refs = self._refs / f"{start:012d}-{stop}.refs"
         return build_partition(self._folder, self._converter, self._db, self._entries(run), start, at, root, self._sha, refs)
 
@@ -304,6 +252,3 @@ def _built(home: Home, views: bytes, runs: list[Run], processes: int) -> Iterato
         return
     with multiprocessing.get_context("spawn").Pool(min(processes, len(runs)), _begin, (str(home.root), views)) as pool:
         yield from pool.imap(_build, runs)
-
-
-Tables = dict[str, Any]
