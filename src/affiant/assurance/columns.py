@@ -172,10 +172,9 @@ class ColumnTables:
         """The table `straddle`: entries of exchanges that lie in more than one part, or in a part and in memory."""
         assert self._store is not None
         self._db.execute("CREATE OR REPLACE TEMP TABLE straddle (idx BIGINT)")
-        path = self._folder / "straddle.csv"
-        path.write_text("".join(f"{index}\n" for index in self._store.straddlers()), encoding="utf-8")
-        if path.stat().st_size:
-            self._db.execute(f"INSERT INTO straddle SELECT * FROM read_csv('{path}', header = false, columns = {{'idx': 'BIGINT'}})")  # noqa: S608
+        known = [(index,) for index in self._store.straddlers()]
+        if known:
+            insert_rows(self._db, "straddle", [("idx", "BIGINT")], known, self._folder)
         plain = [view for view in self._exchange.values() if not view.each]
         fresh = " UNION ALL ".join(f'SELECT idx, xid FROM mem."{view.name}"' for view in plain)  # noqa: S608
         keys = read_list([path for each in self._partitions if (path := self._store.path(each, "_key")) is not None])
@@ -232,7 +231,7 @@ class ColumnTables:
     def _show(self, part: Sequence[Partition], without: Sequence[int], memory: bool) -> None:
         condition = f" WHERE idx NOT IN ({', '.join(map(str, without))})" if without else ""
         for name in self._exchange:
-            self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM ({self._select(name, part, memory)}){condition}')
+            self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM ({self._select(name, part, memory)}){condition}')  # noqa: S608
 
     # -- asking
 
@@ -267,7 +266,9 @@ class ColumnTables:
         if not local:
             return self._at_once(self._gathered(tree).sql("duckdb"))
         order = [term.this.name for term in tree.args["order"].expressions]
-        text, columns, rows = _unordered(tree), [], []
+        text = _unordered(tree)
+        columns: list[str] = []
+        rows: list[Cells] = []
         with self._each_part() as parts:
             for _ in parts:
                 columns, some = self._at_once(text)

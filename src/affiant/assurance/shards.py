@@ -217,7 +217,8 @@ def _output(node: Any, scope: _Scope, big: bool, free: bool) -> Table:
     folds = any(_folds(e) for e in node.expressions) or group is not None
     if folds and not grouped and not free:
         raise NotLocal
-    keys, others = set(), set()
+    keys: set[str] = set()
+    others: set[str] = set()
     for expression in node.expressions:
         value = expression.unalias()
         if isinstance(value, exp.Min | exp.Max) and grouped:

@@ -41,7 +41,7 @@ class Fault:
         return f"{self.file}: {self.text} {self.next_step}"
 
 
-class _Bad(Exception):  # noqa: N818 - carries a fault of one file to the reader loop
+class _Bad(Exception):
     def __init__(self, text: str, next_step: str) -> None:
         super().__init__(text)
         self.text, self.next_step = text, next_step

@@ -21,7 +21,7 @@ _JSON = (b"content-type", b"application/json")
 _STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 
 
-class CallerLeft(Exception):  # noqa: N818 - not an error of anybody
+class CallerLeft(Exception):
     """The caller closed the connection."""
 
 

@@ -6,7 +6,7 @@ from affiant.gateway.codes import CODES, Code
 from affiant.kit.errors import AffiantError
 
 
-class Refusal(AffiantError):  # noqa: N818 - the house's word for it
+class Refusal(AffiantError):
     """An exchange is refused or failed with a stable code; caught in one place, `walk`.
 
     Args:
@@ -23,7 +23,7 @@ class Refusal(AffiantError):  # noqa: N818 - the house's word for it
         self.param, self.detail, self.retry_after_s = param, detail, retry_after_s
 
 
-class LinkFault(AffiantError):  # noqa: N818 - not always an error of ours
+class LinkFault(AffiantError):
     """One attempt at a provider failed.
 
     Args:

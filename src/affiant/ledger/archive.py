@@ -15,6 +15,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from affiant.kit.errors import LedgerFault
@@ -212,7 +213,7 @@ class Archive:
             if path.suffix == ".pack" and first.isdigit() and count.isdigit() and int(count):
                 found.append(Pack(path, int(first), int(count)))
         found.sort(key=lambda pack: pack.first)
-        for before, after in zip(found, found[1:], strict=False):
+        for before, after in pairwise(found):
             if before.stop != after.first:
                 raise LedgerFault(f"{after.path.name} follows bundle {before.stop - 1} in {self.directory}.", _RESTORE)
         return found

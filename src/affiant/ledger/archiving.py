@@ -1,4 +1,4 @@
-"""Moving closed days into the archive: deflate, read back and hold against the tree, and only then take the plain bundles and segments away.
+"""Moving closed days into the archive: deflate, read back and hold against the tree, then take plain bundles and segments away.
 
 May run while the home is served and may be killed anywhere: a pack without its name is begun again, files that a pack made needless
 go the next time. Segments stay as far back as the writer's state file reaches, since a start reads from there. Leaves out: the format
@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from affiant.kit.errors import Conflict, LedgerFault
@@ -112,7 +113,8 @@ def _remove_bundles(home: Home, pack: Pack) -> int:
             path.unlink()
             gone += size
             folders.add(path.parent)
-    for folder in sorted(folders, key=lambda each: -len(each.parts)):
+    for emptied in sorted(folders, key=lambda each: -len(each.parts)):
+        folder = emptied
         while folder != home.ledger / "tile" / "entries":
             try:
                 folder.rmdir()
@@ -127,7 +129,7 @@ def _remove_segments(home: Home, below: int, ops: FileOps) -> int:
     firsts = segment_firsts(home.segments)
     needed = _state_first(home)
     gone = 0
-    for first, following in zip(firsts, firsts[1:], strict=False):
+    for first, following in pairwise(firsts):
         if following > below or first >= needed:
             break
         path = home.segments / segment_name(first)

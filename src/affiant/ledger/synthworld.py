@@ -162,8 +162,8 @@ def opened_bytes(each: Exchange, day: int, seq: int) -> bytes:
     if planted(each.number) == "redaction":
         found, acted = 3, 1
     values = (
-        facts.key, each.opened_us, bits[32:64].hex(), bits[64:96].hex(), acted, found, 3 + day // 7, 200 + bits[22] * 8, facts.key, facts.label, facts.model, facts.provider, facts.version, 1 + bits[23] % 3, facts.route,
-        bits[24] & 1, base64.b64encode(bits[96:123]).decode(), each.opened_us - START_US + HOUR_US, POLICY, GATEWAY, each.xid, seq,
+        facts.key, each.opened_us, bits[32:64].hex(), bits[64:96].hex(), acted, found, 3 + day // 7, 200 + bits[22] * 8, facts.key,
+        facts.label, facts.model, facts.provider, facts.version, 1 + bits[23] % 3, facts.route, bits[24] & 1, base64.b64encode(bits[96:123]).decode(), each.opened_us - START_US + HOUR_US, POLICY, GATEWAY, each.xid, seq,
         facts.tenant,
     )  # fmt: skip
     return (_OPENED % values).encode()
@@ -332,8 +332,8 @@ def _probe(plan: Plan, day: int, number: int, name: str, due: int) -> list[Told]
     commit = hmac.new(bytes.fromhex(salt), bytes.fromhex(request), hashlib.sha256).hexdigest()
     pledged = {"pledge": pledge_digest(nonce, request, "k00", due, "refused")}
     refused = {
-        "surface": "chat.completions", "route": "route-0", "key": "k00", "code": name.replace("-", "_"), "control": "SEC-1.1", "status": 403,
-        "commit_received": commit, "epoch": 3,
+        "surface": "chat.completions", "route": "route-0", "key": "k00", "code": name.replace("-", "_"), "control": "SEC-1.1",
+        "status": 403, "commit_received": commit, "epoch": 3,
     }  # fmt: skip
     opened = {
         "probe": name, "nonce": nonce, "request": request, "key": "k00", "due": due, "expected": "refused", "seen": "refused",
@@ -393,10 +393,12 @@ def _numbered(moments: Sequence[tuple[int, int, Any]], extras: Sequence[Told], s
     gateway = seqs[GATEWAY]
     for at, kind, what in moments:
         if kind == 0:
-            entries.append((at, opened_bytes(*what, gateway), GATEWAY))
+            each, day = what
+            entries.append((at, opened_bytes(each, day, gateway), GATEWAY))
             gateway += 1
         elif kind == 1:
-            entries.append((at, closed_bytes(*what, gateway), GATEWAY))
+            each, day = what
+            entries.append((at, closed_bytes(each, day, gateway), GATEWAY))
             gateway += 1
         else:
             _, producer, draft = extras[what]

@@ -1,8 +1,8 @@
 """Opening balances against the affidavit of the period before: what this period carries in is what that one's entries leave.
 
-The prior package is a full one of the same log. Its history must be a beginning of this one's, each carried record must be the entry that it
-names there, and a record that the prior period leaves and this one does not carry must have been ended by a later entry about it.
-Leaves out: whether the prior package's own results hold (verify it by itself).
+The prior package is a full one of the same log. Its history must be a beginning of this one's, each carried record must be the entry
+that it names there, and a record that the prior period leaves and this one does not carry must have been ended by a later entry about
+it. Leaves out: whether the prior package's own results hold (verify it by itself).
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ from .trust import TrustPolicy
 from .views import SqliteEvidence, Views, views_digest
 
 ENTRIES = "ledger/entries/"
+SAMPLE_FILES = ("places.json", "unmatched.jsonl")
 GOOD, LIE, BAD_INPUT, NOT_ANCHORED = 0, 1, 2, 3
 EMPTY_VIEWS = b'{"format":"affiant-views/1","views":[]}'
 Steps = Tuple[Tuple[str, Callable[[], str], bool], ...]
@@ -429,7 +430,8 @@ class Verifier:
         check_seed(recorded, self._seeds)
         note = check_sample_size(definition, recorded, outcome.counts.rows)
         folder, listed = f"results/{definition.id}/", self._manifest.files
-        extra = [name for name in listed if name.startswith(folder) and name[len(folder) :] not in outcome.files]
+        known = {*outcome.files, *(SAMPLE_FILES if self._manifest.raw["mode"] == "sample" else ())}
+        extra = [name for name in listed if name.startswith(folder) and name[len(folder) :] not in known]
         if extra:
             raise Lie(f"{extra[0]} is no part of the results of {definition.id}.")
         for name, digest in outcome.files.items():

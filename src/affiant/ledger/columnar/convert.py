@@ -118,9 +118,9 @@ class _Chunk:
         """Look at each entry once."""
         summary, plans = self._summary, self._converter.plans
         add, refs, openings = summary.producers.add_plain, self._refs, self._openings
-        index = summary.stop
+        index = first = summary.stop
         try:
-            for index, data in enumerate(entries, index):
+            for index, data in enumerate(entries, first):
                 found = _TYPE.search(data, -64)
                 kind = found[1].decode() if found else _plain(data).type
                 plan = plans.get(kind) if kind not in KEPT else None

@@ -84,9 +84,8 @@ class Straddlers:
                 return set()
             touched = set(new_keys)
             if old_keys:
-                rows = db.execute(
-                    f"SELECT DISTINCT filename FROM read_parquet({read_list(old_keys)}, filename = true, hive_partitioning = false) WHERE h IN (SELECT h FROM twice)"  # noqa: S608
-                ).fetchall()
+                named = f"read_parquet({read_list(old_keys)}, filename = true, hive_partitioning = false)"
+                rows = db.execute(f"SELECT DISTINCT filename FROM {named} WHERE h IN (SELECT h FROM twice)").fetchall()  # noqa: S608
                 touched |= {row[0] for row in rows}
             return self._indexes(db, [p for p in (*old, *new) if self._store.path(p, KEY) in touched])
 
@@ -95,6 +94,7 @@ class Straddlers:
         for view in exchange_views(Views.parse(self._store.views).by_name.values()):
             paths = [] if view.each else self._paths(partitions, view.name)
             if paths:
-                query = f"SELECT idx FROM read_parquet({read_list(paths)}, hive_partitioning = false) WHERE md5_number_lower(xid) IN (SELECT h FROM twice)"  # noqa: S608
-                found |= {row[0] for row in db.execute(query).fetchall()}
+                files = f"read_parquet({read_list(paths)}, hive_partitioning = false)"
+                rows = db.execute(f"SELECT idx FROM {files} WHERE md5_number_lower(xid) IN (SELECT h FROM twice)").fetchall()  # noqa: S608
+                found |= {row[0] for row in rows}
         return found
