@@ -78,8 +78,9 @@ def serve_tiles(home: Home, host: str, port: int) -> None:
     Raises:
         Conflict: the address cannot be listened on.
     """
+    handler = partial(_Tiles, directory=str(home.ledger), home=home, archive=Archive(home.root / ARCHIVE))
     try:
-        server = http.server.ThreadingHTTPServer((host, port), partial(_Tiles, directory=str(home.ledger), home=home, archive=Archive(home.root / ARCHIVE)))
+        server = http.server.ThreadingHTTPServer((host, port), handler)
     except OSError as error:
         raise Conflict(f"Cannot listen on {host}:{port}: {error.strerror}.", "Give another --port (0: any free one).") from error
     with server:
