@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
+import signal
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from affiant.cli.tileserver import _Tiles
 from affiant.kit.clock import FixedClock
 from affiant.kit.errors import Conflict, LedgerFault
 from affiant.kit.home import Home, create_home
@@ -113,10 +112,10 @@ def test_after_pruning_tree_and_proofs_are_unchanged(home: Home) -> None:
 
 
 def _served(home: Home, minimum: int) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Tiles, directory=str(home.ledger), home=home))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    base = f"http://127.0.0.1:{server.server_address[1]}"
+    words = [sys.executable, "-m", "affiant", "ledger", "serve", "--home", str(home.root), "--port", "0"]
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert child.stdout is not None
+    base = json.loads(child.stdout.readline())["url"]
 
     def get(path: str) -> bytes | int:
         try:
@@ -136,9 +135,9 @@ def _served(home: Home, minimum: int) -> None:
         assert isinstance(get("checkpoint"), bytes)
         assert get("writer.lock") == 404
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        child.send_signal(signal.SIGINT)
+        child.wait(20)
+        child.stdout.close()
 
 
 def test_end_indexes_are_those_of_the_specification() -> None:
