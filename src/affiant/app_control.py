@@ -28,15 +28,16 @@ from affiant import api, console
 from affiant.app_analytics import Analytics
 from affiant.app_asgi import Listening, unix_socket
 from affiant.app_findings import LedgerFindings
-from affiant.app_life import Lifeline, live
+from affiant.app_life import Lifeline, live, say
 from affiant.app_ports import url_of
-from affiant.app_work import Work, probe_key_keeper
+from affiant.app_work import Work, adopter, changed_controls, probe_key_keeper
 from affiant.catalog import load
 from affiant.kit.clock import CLOCK_ENV, Clock, open_clock
 from affiant.kit.errors import AffiantError, BadInput, Conflict, LedgerUnavailable
 from affiant.kit.home import Home, open_home
 from affiant.kit.keyring import Keyring, open_keyring
 from affiant.ledger import Anchors, Draft, Event, LedgerClient, LedgerReader, period_open_drafts
+from affiant.ledger.timestamps import Stamps, read_authorities
 from affiant.operations import Context as OperationsContext
 from affiant.operations import Operations
 from affiant.records import Records, SnapshotServer
@@ -104,6 +105,7 @@ class Control:
         self._analytics = Analytics(home.root, self._append)
         stack.push_async_callback(self._analytics.close)
         self._catalog = await asyncio.to_thread(load)
+        self._say_what_changed()
         self._work = Work(self._analytics.call, self._settle, self._anchor)
         self._snapshots = SnapshotServer(self._records, home.run / "snapshot.sock")
         await self._snapshots.start()
@@ -113,6 +115,14 @@ class Control:
         for task in (self._pump(), self._tick()):
             running = asyncio.create_task(task)
             stack.push_async_callback(_cancelled, running)
+
+    def _say_what_changed(self) -> None:
+        changed = [control.id for control in changed_controls(self._records, self._catalog)]
+        if changed:
+            say(
+                f"{', '.join(changed)}: this program ships another version than the one in force; it is not tested until "
+                "`affiant control adopt --all --as PERSON`"
+            )
 
     async def stop(self) -> None:
         """Close everything, the newest first."""
@@ -156,13 +166,16 @@ class Control:
         return await asyncio.to_thread(look)
 
     async def _anchor(self) -> str:
-        if not self._home.witnesses:
+        if not self._home.witnesses and not read_authorities(self._home):
             return "no witness is configured"
         await self._ledger.checkpoint()
         outcomes = await asyncio.to_thread(self._anchors.submit)
-        if outcomes:
-            await self._append([outcome.draft for outcome in outcomes])
+        stamped = await asyncio.to_thread(Stamps(self._home, self._clock).hourly, self._reader.checkpoint())
+        drafts = [outcome.draft for outcome in outcomes] + [stamp.draft for stamp in stamped if stamp.draft is not None]
+        if drafts:
+            await self._append(drafts)
         missed = [f"{outcome.witness}: {outcome.why}" for outcome in outcomes if outcome.anchor is None]
+        missed += [f"{stamp.authority}: {stamp.why}" for stamp in stamped if stamp.stamp is None]
         return "; ".join(missed) if missed else f"cosigned by {', '.join(outcome.witness for outcome in outcomes) or 'all before'}"
 
     async def _open_period(self, name: str, from_us: int) -> str:
@@ -225,7 +238,8 @@ class Control:
     def _api_context(self) -> api.Context:
         return api.Context(
             records=self._records, reader=self._reader, clock=self._clock, local_token=self._keyring.local_token,
-            run_controls=self._work.run_controls, build_package=self._work.build_package, status=self._status,
+            run_controls=self._work.run_controls, build_package=self._work.build_package,
+            adopt_controls=adopter(self._home, self._records), status=self._status,
             save_probe_key=probe_key_keeper(self._home, self._keyring), due=self._due, console_url=self._console_url,
         )  # fmt: skip
 

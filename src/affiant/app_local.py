@@ -19,13 +19,14 @@ from starlette.routing import Mount
 from affiant import api
 from affiant.app_asgi import call_app
 from affiant.app_life import alone
-from affiant.app_work import Work, adopt_library, probe_key_keeper
+from affiant.app_work import Work, adopt_library, adopter, probe_key_keeper
 from affiant.catalog import load
 from affiant.kit.clock import Clock, open_clock
 from affiant.kit.errors import BadInput, Conflict
 from affiant.kit.home import Home, Witness, create_home
 from affiant.kit.keyring import Keyring, create_keyring, open_keyring
 from affiant.ledger import Anchors, Draft, LedgerReader, Writer, witness_knows_longer
+from affiant.ledger.timestamps import Stamps
 from affiant.records import Records
 
 MAX_ORIGIN = 128
@@ -160,9 +161,10 @@ def _context(home: Home, keyring: Keyring, clock: Clock, records: Records, pen: 
         pen.settle(records)
 
     async def anchor() -> str:
-        outcomes = Anchors(home, reader, clock).submit()
-        if outcomes:
-            pen.append([outcome.draft for outcome in outcomes])
+        drafts = [outcome.draft for outcome in Anchors(home, reader, clock).submit()]
+        drafts += [stamp.draft for stamp in Stamps(home, clock).hourly(reader.checkpoint()) if stamp.draft is not None]
+        if drafts:
+            pen.append(drafts)
         return ""
 
     async def ask(verb: str, arguments: dict[str, Any]) -> Any:
@@ -173,5 +175,5 @@ def _context(home: Home, keyring: Keyring, clock: Clock, records: Records, pen: 
     work = Work(ask, settle, anchor)
     return api.Context(
         records=records, reader=reader, clock=clock, local_token=keyring.local_token, run_controls=work.run_controls,
-        build_package=work.build_package, save_probe_key=probe_key_keeper(home, keyring),
+        build_package=work.build_package, adopt_controls=adopter(home, records), save_probe_key=probe_key_keeper(home, keyring),
     )  # fmt: skip

@@ -16,7 +16,18 @@ import msgspec
 from affiant.affidavit import build
 from affiant.app_analytics import Append, Verb
 from affiant.app_kept import KeptRun, kept_path
-from affiant.assurance import ControlRun, Evidence, Period, not_shown, opening_of, parse_instant, run_control, run_line
+from affiant.assurance import (
+    ControlRun,
+    Evidence,
+    Period,
+    given_seed,
+    management_seed,
+    not_shown,
+    opening_of,
+    parse_instant,
+    run_control,
+    run_line,
+)
 from affiant.catalog import Catalog, load
 from affiant.kit.clock import open_clock
 from affiant.kit.errors import CouldNotLook, NotFound
@@ -47,7 +58,7 @@ def run_controls(home: Home, arguments: dict[str, Any], append: Append) -> list[
 
     Args:
         arguments: `controls` (ids; none: all), `period` (`A..B`; "" for the days from the current period's first up to today),
-            `as_of` (instant or ""), `principal`.
+            `as_of` (instant or ""), `principal`, `seed` (an auditor's own, or "").
     """
     catalog, reader = load(), LedgerReader(home)
     period = Period.parse(arguments["period"]) if arguments["period"] else current_days(reader, open_clock().now_us())
@@ -58,11 +69,14 @@ def run_controls(home: Home, arguments: dict[str, Any], append: Append) -> list[
     size = end_size(reader, parse_instant(arguments["as_of"]) if arguments["as_of"] else 0)
     view_from = min(opening_of(reader, period.from_us), size)
     now_us = open_clock().now_us()
+    seed_of = given_seed(arguments["seed"], "auditor-chosen") if arguments.get("seed") else management_seed
     lines = []
     with Evidence(reader, size, view_from=view_from, views=catalog.views) as evidence:
         limits = _limits(evidence, catalog, period)
         for name in names:
-            run = run_control(evidence, catalog.controls[name], period, append, principal=arguments["principal"], now_us=now_us)
+            run = run_control(
+                evidence, catalog.controls[name], period, append, principal=arguments["principal"], now_us=now_us, seed_of=seed_of
+            )
             keep(home, run, run.frozen.id if run.frozen else "", limits)
             lines.append(run_line(run) | {"run": run.id})
     return lines

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from affiant.api import PackageRequest, RunRequest
-from affiant.catalog import Catalog
+from affiant.api.context import AdoptControls
+from affiant.catalog import Catalog, Control, load
+from affiant.kit.errors import BadInput, NotFound
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.operations import ProbeKey, save_probe_key
@@ -41,6 +43,7 @@ class Work:
         await self._settle()
         arguments = {
             "period": request.period, "controls": list(request.controls), "as_of": request.as_of, "principal": request.principal,
+            "seed": request.seed,
         }  # fmt: skip
         lines: list[dict[str, Any]] = await self._ask("run", arguments)
         await self._settle()
@@ -69,12 +72,48 @@ def probe_key_keeper(home: Home, keyring: Keyring) -> Callable[[NewKey], None]:
     return lambda made: save_probe_key(home, keyring, ProbeKey(made.key.id, made.secret))
 
 
-def adopt_library(home: Home, records: Records, catalog: Catalog) -> tuple[str, ...]:
-    """Put the control versions of a catalog into force where they differ, keeping each version's bytes by hash; their ids."""
-    controls = [control for control in catalog.controls.values() if control.implemented]
+def changed_controls(records: Records, catalog: Catalog) -> list[Control]:
+    """Controls whose version in the catalog is not the one in force."""
+    now = {each.id: (each.version, each.sha, list(each.schedule)) for each in records.adopted_controls()}
+    return [
+        control for control in catalog.controls.values()
+        if control.implemented and now.get(control.id) != (control.version, control.sha, control.schedule_body)
+    ]  # fmt: skip
+
+
+def adopt_library(home: Home, records: Records, catalog: Catalog, names: tuple[str, ...] = (), by: str = "") -> tuple[str, ...]:
+    """Put the control versions of a catalog into force where they differ, keeping each version's bytes by hash; their ids.
+
+    Args:
+        names: of which controls; none: of all.
+        by: who does it; "" for a new home.
+
+    Raises:
+        NotFound: the catalog has no such control. BadInput: nothing writes its events yet.
+        Forbidden: `by` may not.
+    """
+    for name in names:
+        if name not in catalog.controls:
+            raise NotFound(f"There is no control {name}.", f"Controls are: {', '.join(catalog.controls)}.")
+        if not catalog.controls[name].implemented:
+            raise BadInput(f"Nothing writes the events of {name} yet.", "It can be put into force in a version that does.")
+    controls = [control for name, control in catalog.controls.items() if control.implemented and (not names or name in names)]
     for control in controls:
         keep_file(home, control.sha, control.canonical)
-    return records.adopt_controls((control.id, control.version, control.sha, control.schedule_body) for control in controls)
+    return records.adopt_controls(((control.id, control.version, control.sha, control.schedule_body) for control in controls), by)
+
+
+def adopter(home: Home, records: Records) -> AdoptControls:
+    """What the API calls to put shipped versions into force."""
+
+    def adopt(names: tuple[str, ...], by: str) -> list[dict[str, Any]]:
+        catalog = load()
+        return [
+            {"id": name, "version": catalog.controls[name].version, "sha": catalog.controls[name].sha}
+            for name in adopt_library(home, records, catalog, names, by)
+        ]
+
+    return adopt
 
 
 def keep_file(home: Home, sha: str, data: bytes) -> None:

@@ -143,7 +143,7 @@ def test_a_sample_package_is_recomputed_in_place_from_the_published_log(made: tu
     report = verify_file(str(root / "s.affidavit"), world.trust, source_of=published(url))
     assert report.exit_code == 0, report.verdict
     assert any("PI-6.1 recomputed" in step.claim for step in report.steps)
-    assert report.facts["entries"] > 300
+    assert report.facts["entries"] > 250
 
 
 def test_in_place_verification_could_not_look_where_nothing_answers(made: tuple[World, Path]) -> None:

@@ -75,8 +75,12 @@ class World:
         async def build_package(request: PackageRequest) -> bytes:
             return b"package of " + request.period.encode()
 
+        def adopt_controls(controls: tuple[str, ...], by: str) -> list[dict[str, Any]]:
+            wanted: list[tuple[str, int, str, list[dict[str, Any]]]] = [(each, 2, "b" * 64, []) for each in controls]
+            return [{"id": each, "version": 2} for each in self.records.adopt_controls(wanted, by)]
+
         self.context = Context(
-            self.records, LedgerReader(self.home), self.clock, RING.local_token, run_controls, build_package,
+            self.records, LedgerReader(self.home), self.clock, RING.local_token, run_controls, build_package, adopt_controls,
             status=lambda: {"workers": 2}, save_probe_key=self.probe_keys.append, console_url="http://127.0.0.1:8081",
         )  # fmt: skip
         self.local = create_api(self.context, allow_local=True)

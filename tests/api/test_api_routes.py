@@ -63,6 +63,7 @@ VALID: Wanted = {
     ("GET", "/controls"): ("the-auditor", None, "/controls", ""),
     ("GET", "/controls/{control}"): ("the-auditor", None, "/controls/PI-5.1", ""),
     ("POST", "/controls/run"): ("the-operator", {"period": PERIOD, "controls": ["PI-5.1"]}, "/controls/run", ""),
+    ("POST", "/controls/adopt"): ("the-compliance", {"controls": ["PI-5.1"]}, "/controls/adopt", ""),
     ("GET", "/populations"): ("the-auditor", None, "/populations?control=PI-5.1", ""),
     ("GET", "/populations/{freeze}"): ("the-auditor", None, "/populations/frz_1", ""),
     ("POST", "/affidavits"): ("the-auditor", {"period": PERIOD}, "/affidavits", ""),

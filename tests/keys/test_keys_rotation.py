@@ -111,6 +111,8 @@ def test_a_trust_file_with_the_old_key_follows_the_hand_over(home: Home) -> None
     policy, followed = following(TrustPolicy.parse(f"log {old}\nquorum none\n"), notes)
     assert followed == 2
     assert policy.check_log(head(home)).log.public == LogKey("x", bytes([8]) * 32).vkey.public
+    newest, followed = following(TrustPolicy.parse(f"log {LedgerReader(home).log_keys().current}\nquorum none\n"), notes)
+    assert (followed, old in newest.logs) == (2, True)
     stranger = LogKey(home.origin, bytes([9]) * 32).vkey
     lonely, followed = following(TrustPolicy.parse(f"log {stranger}\nquorum none\n"), notes)
     assert followed == 0

@@ -40,15 +40,16 @@ def cutfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         if missing:
             pytest.skip(f"could not look: {what}")
     mount = tmp_path_factory.mktemp("cutfs")
-    process = subprocess.Popen([sys.executable, str(HERE / "cutfs.py"), str(mount)], stderr=subprocess.PIPE)
-    assert process.stderr is not None
+    said = mount.with_name(mount.name + ".log")
+    with open(said, "wb") as log:
+        process = subprocess.Popen([sys.executable, str(HERE / "cutfs.py"), str(mount)], stderr=log)
     until = time.monotonic() + 15
     while not os.path.ismount(mount) and process.poll() is None and time.monotonic() < until:
         time.sleep(0.01)
     try:
         if not os.path.ismount(mount):
             process.kill()
-            pytest.skip(f"could not look: no FUSE file system can be mounted here ({process.stderr.read().decode().strip()[-200:]})")
+            pytest.skip(f"could not look: no FUSE file system can be mounted here ({said.read_text().strip()[-200:]})")
         yield mount
     finally:
         subprocess.run(["fusermount3", "-u", "-z", str(mount)], check=False, capture_output=True)
@@ -57,4 +58,3 @@ def cutfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        process.stderr.close()

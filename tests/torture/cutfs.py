@@ -127,6 +127,7 @@ class CutFS(mfusepy.Operations):  # type: ignore[misc]
         self.root = Node(stat.S_IFDIR | 0o755)
         self.worlds: dict[str, World] = {}
         self.open_files: dict[int, Node] = {}
+        self.paths: dict[int, str] = {}  # as opened: a file that was removed since has no other
         self._next = 0
 
     # -- finding
@@ -168,10 +169,16 @@ class CutFS(mfusepy.Operations):  # type: ignore[misc]
         names = node.disk_names
         world.frozen = {child: freeze(found, some) for child, found in names.items()}
 
-    def _handle(self, node: Node) -> int:
+    def _handle(self, node: Node, path: str) -> int:
         self._next += 1
         self.open_files[self._next] = node
+        self.paths[self._next] = path
         return self._next
+
+    def _closed(self, fh: int) -> int:
+        self.open_files.pop(fh, None)
+        self.paths.pop(fh, None)
+        return 0
 
     # -- commands
 
@@ -207,7 +214,7 @@ class CutFS(mfusepy.Operations):  # type: ignore[misc]
     # -- looking
 
     def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
-        node = self._node(path) if fh is None or fh not in self.open_files else self.open_files[fh]
+        node = self.open_files[fh] if fh in self.open_files else self._node(path)
         now = int(node.mtime * 1e9)
         return {"st_mode": node.mode, "st_size": len(node.data), "st_nlink": 2 if node.is_dir else 1, "st_mtime": now,
                 "st_ctime": now, "st_atime": now, "st_uid": os.getuid(), "st_gid": os.getgid()}  # fmt: skip
@@ -221,8 +228,8 @@ class CutFS(mfusepy.Operations):  # type: ignore[misc]
     def statfs(self, path: str) -> dict[str, int]:
         return {"f_bsize": 4096, "f_frsize": 4096, "f_blocks": 1 << 24, "f_bavail": 1 << 23, "f_bfree": 1 << 23, "f_namemax": 255}
 
-    def read(self, path: str, size: int, offset: int, fh: int) -> bytes:
-        self._alive(path)
+    def read(self, path: str | None, size: int, offset: int, fh: int) -> bytes:
+        self._alive(path or self.paths[fh])
         return bytes(self.open_files[fh].data[offset : offset + size])
 
     # -- names
@@ -241,7 +248,7 @@ class CutFS(mfusepy.Operations):  # type: ignore[misc]
         return 0
 
     def create(self, path: str, mode: int, fi: Any = None) -> int:
-        return self._handle(self._add(path, Node(stat.S_IFREG | (mode & 0o7777))))
+        return self._handle(self._add(path, Node(stat.S_IFREG | (mode & 0o7777))), path)
 
     def mknod(self, path: str, mode: int, dev: int) -> int:
         self._add(path, Node(mode))
@@ -276,43 +283,43 @@ class CutFS(mfusepy.Operations):  # type: ignore[misc]
 
     def open(self, path: str, flags: int) -> int:
         self._alive(path)
-        return self._handle(self._node(path))
+        return self._handle(self._node(path), path)
 
-    def write(self, path: str, data: bytes, offset: int, fh: int) -> int:
-        self._change(path)
+    # `path` is None for a file that was removed while open.
+
+    def write(self, path: str | None, data: bytes, offset: int, fh: int) -> int:
+        self._change(path or self.paths[fh])
         node = self.open_files[fh]
         apply(node.data, offset, data)
         node.pending.append((offset, data))
         node.mtime = time.time()
         return len(data)
 
-    def truncate(self, path: str, length: int, fh: int | None = None) -> int:
-        self._change(path)
-        node = self.open_files[fh] if fh in self.open_files else self._node(path)
+    def truncate(self, path: str | None, length: int, fh: int | None = None) -> int:
+        self._change(path or self.paths[fh or 0])
+        node = self.open_files[fh] if fh in self.open_files else self._node(path or "")
         apply(node.data, length, None)
         node.pending.append((length, None))
         return 0
 
-    def fsync(self, path: str, datasync: int, fh: int) -> int:
-        self._change(path)
+    def fsync(self, path: str | None, datasync: int, fh: int) -> int:
+        self._change(path or self.paths[fh])
         self.open_files[fh].sync()
         return 0
 
     def opendir(self, path: str) -> int:
-        return self._handle(self._node(path))
+        return self._handle(self._node(path), path)
 
-    def fsyncdir(self, path: str, datasync: int, fh: int) -> int:
-        self._change(path)
+    def fsyncdir(self, path: str | None, datasync: int, fh: int) -> int:
+        self._change(path or self.paths[fh])
         self.open_files[fh].sync()
         return 0
 
     def release(self, path: str, fh: int) -> int:
-        self.open_files.pop(fh, None)
-        return 0
+        return self._closed(fh)
 
     def releasedir(self, path: str, fh: int) -> int:
-        self.open_files.pop(fh, None)
-        return 0
+        return self._closed(fh)
 
     def flush(self, path: str, fh: int) -> int:
         return 0

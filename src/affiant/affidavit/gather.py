@@ -116,11 +116,18 @@ def _runs(reader: LedgerReader, from_us: int, to_us: int) -> tuple[Listed, ...]:
 
 
 def _end(reader: LedgerReader, anchors: list[Anchor], least: int) -> SignedHead:
-    """The smallest cosigned head that covers `least` entries, else the smallest signed one."""
-    cosigned = sorted({anchor.size for anchor in anchors if anchor.size >= least})
-    if cosigned:
-        same = [anchor for anchor in anchors if anchor.size == cosigned[0]]
-        return SignedHead(same[0].at_us, same[0].size, same[0].root, merge_notes([anchor.note for anchor in same]))
+    """Of the cosigned heads that cover `least` entries the one with most witnesses, of these the smallest; else the smallest signed one.
+
+    A reader's quorum may want several witnesses, who need not come by at the same size.
+    """
+    by_size: dict[int, list[Anchor]] = {}
+    for anchor in anchors:
+        if anchor.size >= least:
+            by_size.setdefault(anchor.size, []).append(anchor)
+    if by_size:
+        size = min(by_size, key=lambda size: (-len({anchor.witness for anchor in by_size[size]}), size))
+        same = by_size[size]
+        return SignedHead(same[0].at_us, size, same[0].root, merge_notes([anchor.note for anchor in same]))
     for head in reader.checkpoints():
         if head.size >= least:
             return head

@@ -20,12 +20,14 @@ class RunRequest:
         period: `A..B`: UTC dates, both inclusive, or instants, half-open.
         as_of: instant; "" means now.
         principal: who asked, as the ledger's actor.
+        seed: an auditor's own seed for the samples; "" lets this machine choose one.
     """
 
     controls: tuple[str, ...]
     period: str
     as_of: str
     principal: str
+    seed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class PackageRequest:
 
 RunControls = Callable[[RunRequest], Awaitable[list[dict[str, Any]]]]
 BuildPackage = Callable[[PackageRequest], Awaitable[bytes]]
+AdoptControls = Callable[[tuple[str, ...], str], list[dict[str, Any]]]
 
 
 def _unknown_status() -> dict[str, Any]:
@@ -62,6 +65,8 @@ class Context:
         local_token: the home's local credential.
         run_controls: runs controls and gives one object a run, when every run is an entry.
         build_package: builds an affidavit and gives its bytes.
+        adopt_controls: puts the shipped versions of these controls (none named: all) into force where they differ, for a person;
+            gives one object for each that changed.
         status: what processes, anchors and due items are like now; added to the API's own answer.
         save_probe_key: keeps a key for probes.
         due: what needs a person, as objects.
@@ -76,6 +81,7 @@ class Context:
     local_token: str
     run_controls: RunControls
     build_package: BuildPackage
+    adopt_controls: AdoptControls
     status: Callable[[], dict[str, Any]] = field(default=_unknown_status)
     save_probe_key: Callable[[NewKey], None] | None = None
     due: Callable[[], list[dict[str, Any]]] = field(default=list)

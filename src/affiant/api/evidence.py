@@ -17,6 +17,7 @@ _EXCHANGE = ("exchange.opened", "exchange.refused")
 TEXT, BYTES = "text/plain; charset=utf-8", "application/octet-stream"
 _WINDOW = 20_000
 _MOST_INDEX = 2**53
+_LONGEST_SEED = 200
 
 
 def status(call: Call) -> dict[str, Any]:
@@ -124,12 +125,23 @@ def show_control(call: Call) -> dict[str, Any]:
     raise NotFound(f"There is no control `{call.path['control']}` in force.", "See `controls`.")
 
 
-async def run_controls(call: Call) -> dict[str, Any]:
+def _named(call: Call) -> tuple[str, ...]:
     controls = call.body.get("controls") or []
     if not all(isinstance(each, str) for each in controls):
         raise BadInput("`controls` must be a list of ids.", "See `controls`.")
-    request = RunRequest(tuple(controls), call.body["period"], call.body.get("as_of") or "", call.caller.actor)
+    return tuple(controls)
+
+
+async def run_controls(call: Call) -> dict[str, Any]:
+    seed = call.body.get("seed")
+    if seed is not None and not (0 < len(seed) <= _LONGEST_SEED and seed.isprintable() and seed == seed.strip()):
+        raise BadInput(f"A seed is one line of 1 to {_LONGEST_SEED} characters.", "Leave it out to let this machine choose one.")
+    request = RunRequest(_named(call), call.body["period"], call.body.get("as_of") or "", call.caller.actor, seed or "")
     return {"runs": await call.context.run_controls(request)}
+
+
+def adopt_controls(call: Call) -> dict[str, Any]:
+    return {"adopted": call.context.adopt_controls(_named(call), call.caller.by)}
 
 
 def list_populations(call: Call) -> dict[str, Any]:
@@ -175,7 +187,11 @@ ROUTES = (
     RouteSpec("GET", "/controls", "control.read", list_controls, "Controls in force with their latest run.", "`controls`: a list."),
     RouteSpec("GET", "/controls/{control}", "control.read", show_control, "One control with its runs.", "The control."),
     RouteSpec("POST", "/controls/run", "control.run", run_controls, "Run controls over a period.", "`runs`: one object a control.", {
-        "period": _PERIOD, "controls": Field("array", "control ids; all if absent"), "as_of": Field("string", "instant")}),
+        "period": _PERIOD, "controls": Field("array", "control ids; all if absent"), "as_of": Field("string", "instant"),
+        "seed": Field("string", "the auditor's own seed for the samples; this machine chooses one if absent")}),
+    RouteSpec("POST", "/controls/adopt", "control.adopt", adopt_controls, "Put shipped control versions into force where they differ.",
+              "`adopted`: one object for each version that came into force.", {
+                  "controls": Field("array", "control ids; all if absent")}),
     RouteSpec("GET", "/populations", "population.read", list_populations, "Frozen populations.", "`populations`: a list.", query={
         "control": Field("string", "only this control's")}),
     RouteSpec("GET", "/populations/{freeze}", "population.read", show_population, "One frozen population with its samples.",

@@ -1,4 +1,4 @@
-"""`affiant control …`: run controls over a period, and list those in force."""
+"""`affiant control …`: run controls over a period, list those in force, and put newer versions into force."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CODES = {"deviations noted": FINDING, "design gap": FINDING, "not tested": UNSE
 
 @click.group("control")
 def command() -> None:
-    """Run controls over a period."""
+    """Run controls over a period, list them, and put newer versions into force."""
 
 
 @command.command("run")
@@ -24,19 +24,25 @@ def command() -> None:
 @click.option("--all", "every", is_flag=True, help="Every control in the catalog.")
 @click.option("--period", required=True, metavar="A..B", help="UTC dates, both inclusive, or instants, half-open.")
 @click.option("--as-of", default="", metavar="T", help="Read entries up to the last checkpoint before this instant only.")
+@click.option("--seed", default=None, metavar="TEXT", help="The auditor's own seed for the samples (default: this machine chooses one).")
 @home_option
 @as_option
 @click.pass_context
-def run(ctx: click.Context, control: str | None, every: bool, period: str, as_of: str, home: Path | None, person: str) -> int:
+def run(
+    ctx: click.Context, control: str | None, every: bool, period: str, as_of: str, seed: str | None, home: Path | None, person: str
+) -> int:
     """Run one control, or all, over the entries of a period: freeze the population, draw a sample, judge every row.
 
     Prints one JSON line a control. The run is itself an entry. What we run is management's own test. Exit code 1 where deviations
-    are noted, 3 where something could not be tested.
+    are noted, 3 where something could not be tested. A seed given with --seed is recorded as auditor-chosen: let the auditor name it
+    when the entries to be tested exist.
     """
     if (control is None) == (not every):
         raise BadInput("Nothing or too much was named.", "Give the id of one control, or --all.")
     period_us(period)
     body: dict[str, Any] = {"period": period, "as_of": as_of}
+    if seed is not None:
+        body["seed"] = seed
     if control:
         body["controls"] = [control]
     with session(ctx, need_home(home), person) as api:
@@ -46,6 +52,29 @@ def run(ctx: click.Context, control: str | None, every: bool, period: str, as_of
         rows, deviations, untested = line["population"]["rows"], len(line["deviations"]), line["could_not_test"]
         say(f"{line['control']:<8} {line['result']} · {rows} rows, {deviations} deviations, {untested} could not be tested")
     return worst(_CODES.get(line["result"], GOOD) for line in lines)
+
+
+@command.command("adopt")
+@click.argument("controls", nargs=-1, metavar="[ID]...")
+@click.option("--all", "every", is_flag=True, help="Every control whose shipped version is not the one in force.")
+@home_option
+@click.option("--as", "person", required=True, metavar="PERSON", help="The person who puts them into force (compliance or admin).")
+@click.pass_context
+def adopt(ctx: click.Context, controls: tuple[str, ...], every: bool, home: Path | None, person: str) -> None:
+    """Put the control versions that this program ships into force, after an upgrade.
+
+    A control whose shipped version is not the one in force is not tested. What was expected before is still judged by the version
+    that was in force then. `affiant doctor` names the controls that differ. Adopting the same version again changes nothing.
+    """
+    if bool(controls) == every:
+        raise BadInput("Nothing or too much was named.", "Give ids of controls, or --all.")
+    with session(ctx, need_home(home), person) as api:
+        done = api.post("/controls/adopt", {"controls": list(controls)})
+    out(done)
+    for each in done["adopted"]:
+        say(f"{each['id']:<8} version {each['version']} is in force from here")
+    if not done["adopted"]:
+        say("Each of them was in force in this version already.")
 
 
 @command.command("list")

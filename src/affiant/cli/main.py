@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "person": ("affiant.cli.person", "List people and give out sign-in links."),
     "usage": ("affiant.cli.usage", "Import a provider's own count."),
     "ledger": ("affiant.cli.ledger", "Verify, show, prove, export, follow and serve the ledger."),
-    "control": ("affiant.cli.control", "Run controls over a period."),
+    "control": ("affiant.cli.control", "Run controls over a period, and put newer versions into force."),
     "catalog": ("affiant.cli.catalog", "Check criteria, risks and controls."),
     "affidavit": ("affiant.cli.affidavit", "Build and verify the package handed to an auditor."),
     "witness": ("affiant.cli.witness", "Be an outside cosigner of a ledger."),

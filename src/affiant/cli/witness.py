@@ -13,9 +13,10 @@ from pathlib import Path
 
 import click
 
-from affiant.cli.shared import out, say
+from affiant.cli.shared import home_option, need_home, out, say
 from affiant.kit.clock import open_clock
 from affiant.kit.errors import BadInput
+from affiant.kit.secretref import resolve
 from affiant.ledger import WitnessServer, WitnessState, witness_seed, witness_vkey
 from affiant.ledger.checkpoints import parse_vkey
 
@@ -88,6 +89,54 @@ def add(vkey: str, folder: Path) -> None:
         raise BadInput(f"{folder} is no witness's folder.", "Make one with `affiant witness key` or `affiant witness serve`.")
     _add(folder, vkey)
     out({"logs": _logs(folder)})
+
+
+@command.command("once")
+@click.option("--url", required=True, metavar="URL", help="Where the ledger's `checkpoint` and `tile/` are published.")
+@click.option("--log", "log", required=True, metavar="VKEY", help="The log's verifier key, as its company gave it to you.")
+@click.option("--state", "memory", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="F",
+              help="Its memory, a text file; made if missing. Keep it from run to run.")  # fmt: skip
+@click.option("--key", "key_ref", required=True, metavar="K", help="Its key: env:NAME or file:PATH (64 hexadecimal digits).")
+@_name_option
+@click.option("--out", "target", default=None, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the cosigned checkpoint here, as `--anchor` of the verifier reads it.")  # fmt: skip
+def once(url: str, log: str, memory: Path, key_ref: str, name: str, target: Path | None) -> None:
+    """Visit a published ledger once and cosign its head if it extends what was cosigned before: a witness as a CI job.
+
+    Prints one JSON line. Exit code 1 where the ledger contradicts what was cosigned, 3 where it cannot be reached; see docs/witness-in-ci.md.
+    """
+    from affiant.ledger.witnessonce import visit_once
+
+    visit = visit_once(memory, name, _seed(key_ref), log, url, open_clock())
+    if target is not None:
+        target.write_bytes(visit.note)
+    out({"origin": visit.origin, "before": visit.before, "size": visit.size, "new": visit.new, "vkey": witness_vkey(name, _seed(key_ref))})
+    say(f"{visit.origin}: {visit.size:,} entries cosigned" + ("." if visit.new else " (before already)."))
+
+
+@command.command("take")
+@click.argument("note", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="NOTE")
+@click.option("--witness", "vkey", required=True, metavar="VKEY", help="The verifier key of the witness that cosigned it.")
+@home_option
+def take(note: Path, vkey: str, home: Path | None) -> None:
+    """Keep a checkpoint that somebody else's witness cosigned, so that affidavits carry its cosignature."""
+    from affiant.ledger import LedgerReader
+    from affiant.ledger.witnessonce import take_note
+
+    found = need_home(home)
+    anchor = take_note(found, LedgerReader(found), note.read_bytes(), vkey, open_clock().now_us())
+    out({"witness": anchor.witness, "size": anchor.size, "time": anchor.time_s})
+
+
+def _seed(key_ref: str) -> bytes:
+    text = resolve(key_ref).strip()
+    try:
+        seed = bytes.fromhex(text)
+    except ValueError:
+        seed = b""
+    if len(seed) != 32:
+        raise BadInput(f"{key_ref} is no witness's key.", "It is 64 hexadecimal digits: `affiant witness key` makes one.")
+    return seed
 
 
 def _logs(folder: Path) -> list[str]:

@@ -163,7 +163,8 @@ def opened_bytes(each: Exchange, day: int, seq: int) -> bytes:
         found, acted = 3, 1
     values = (
         facts.key, each.opened_us, bits[32:64].hex(), bits[64:96].hex(), acted, found, 3 + day // 7, 200 + bits[22] * 8, facts.key,
-        facts.label, facts.model, facts.provider, facts.version, 1 + bits[23] % 3, facts.route, bits[24] & 1, base64.b64encode(bits[96:123]).decode(), each.opened_us - START_US + HOUR_US, POLICY, GATEWAY, each.xid, seq,
+        facts.label, facts.model, facts.provider, facts.version, 1 + bits[23] % 3, facts.route, bits[24] & 1,
+        base64.b64encode(bits[96:123]).decode(), each.opened_us - START_US + HOUR_US, POLICY, GATEWAY, each.xid, seq,
         facts.tenant,
     )  # fmt: skip
     return (_OPENED % values).encode()

@@ -88,7 +88,10 @@ def read_authorities(home: Home) -> tuple[Authority, ...]:
     if not path.exists():
         return ()
     try:
-        found = tuple(Authority(str(one["name"]), str(one["url"])) for one in json.loads(path.read_text(encoding="utf-8")))
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(raw, list):
+            raise TypeError("not a list")
+        found = tuple(Authority(str(one["name"]), str(one["url"])) for one in raw)
     except (OSError, ValueError, KeyError, TypeError) as error:
         example = '[{"name": "tsa", "url": "https://tsa.example"}]'
         raise BadInput(f"{path} cannot be read: {error!r}.", f"It is a list such as {example}.") from error

@@ -146,6 +146,19 @@ class WitnessState:
                     return bytes(row[1]) if row else None
         return None
 
+    def note_of(self, origin: str, size: int) -> bytes | None:
+        """The cosigned note first given for a size of a log."""
+        return self.note(origin_id(origin), size)
+
+    def recall(self, note: bytes) -> None:
+        """Put a head back that this key cosigned before; the caller has checked the cosignature."""
+        parsed = Note.parse(note)
+        head = Checkpoint.parse(parsed.text)
+        own = next(s for s in parsed.signatures if (s.name, s.key_id) == (self.key.name, self.key.id))
+        self._db.execute(
+            "INSERT OR IGNORE INTO cosigned VALUES (?, ?, ?, ?, ?, ?)", (head.origin, head.size, head.root, own.time_s, own.line(), note)
+        )
+
     def add_checkpoint(self, body: bytes) -> Answer:
         """Answer one add-checkpoint request; what is signed is on disk before this returns."""
         try:

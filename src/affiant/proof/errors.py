@@ -20,25 +20,25 @@ class ProofError(Exception):
         return (self.message + " " + self.next_step).strip()
 
 
-class Lie(ProofError):  # noqa: N818 - named for the finding, not for the mechanism
+class Lie(ProofError):
     """The bytes contradict what they claim."""
 
     exit_code = 1
 
 
-class Malformed(ProofError):  # noqa: N818 - named for the finding, not for the mechanism
+class Malformed(ProofError):
     """The bytes are not of the form that they should have; nothing can be said about their content."""
 
     exit_code = 2
 
 
-class NotAnchored(ProofError):  # noqa: N818 - named for the finding, not for the mechanism
+class NotAnchored(ProofError):
     """Nothing outside vouches for what is otherwise consistent."""
 
     exit_code = 3
 
 
-class CouldNotLook(ProofError):  # noqa: N818 - named for the finding, not for the mechanism
+class CouldNotLook(ProofError):
     """This machine failed (no room, no memory); nothing is said about the evidence."""
 
     exit_code = 3

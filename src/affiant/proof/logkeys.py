@@ -219,15 +219,17 @@ class LogKeys:
 
 
 def following(policy: TrustPolicy, notes: Sequence[bytes]) -> Tuple[TrustPolicy, int]:
-    """A trust file with the successors of its logs' keys added, and how many hand-overs were followed from a key that it names.
+    """A trust file with the keys added that its logs' keys handed over to or accepted the log from, and how many those are.
 
-    A hand-over from a key that is not named, directly or by hand-over, adds nothing.
+    Both keys signed a hand-over, so it leads either way; which heads each may have signed is for `LogKeys.check` to say. A hand-over
+    between keys of which neither is named, directly or so, adds nothing.
     """
     logs = list(policy.logs)
     followed = 0
-    for data in notes:
-        statement = parse_statement(data)
-        if isinstance(statement, HandOver) and statement.old in logs and statement.new not in logs:
-            logs.append(statement.new)
+    hand_overs = [statement for statement in map(parse_statement, notes) if isinstance(statement, HandOver)]
+    steps = [(h.old, h.new) for h in hand_overs] + [(h.new, h.old) for h in reversed(hand_overs)]
+    for known, other in steps:
+        if known in logs and other not in logs:
+            logs.append(other)
             followed += 1
     return replace(policy, logs=tuple(logs)), followed

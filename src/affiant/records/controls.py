@@ -17,12 +17,17 @@ from affiant.records.unit import Unit
 
 _SHA = re.compile(r"[0-9a-f]{64}")
 _EVERY = ("hour", "day", "month")
+SHIPPED = "system:catalog"
+"""Actor of the adoptions that come with a new home."""
 
 Wanted = tuple[str, int, str, list[dict[str, Any]]]
 
 
-def adopt(unit: Unit, wanted: Sequence[Wanted]) -> tuple[str, ...]:
+def adopt(unit: Unit, wanted: Sequence[Wanted], actor: str = SHIPPED) -> tuple[str, ...]:
     """Write `control.adopted` for each control whose version, hash or schedule differs from what is in force.
+
+    Args:
+        actor: who puts them into force, as the ledger's actor.
 
     Raises:
         FaultyInput: a malformed entry; nothing was adopted.
@@ -40,7 +45,7 @@ def adopt(unit: Unit, wanted: Sequence[Wanted]) -> tuple[str, ...]:
             continue
         unit.store.put_control(entry)
         body = {"control_version": version, "sha": sha, "schedule": schedule}
-        unit.emit(Draft("control.adopted", body, ref=control, actor="system:catalog"))
+        unit.emit(Draft("control.adopted", body, ref=control, actor=actor))
         adopted.append(control)
     return tuple(adopted)
 

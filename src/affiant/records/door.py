@@ -21,7 +21,7 @@ from affiant.records import activate as activation
 from affiant.records import changes, keys, people, roles, tenants, usage
 from affiant.records.apply import BOOTSTRAPPED, Apply
 from affiant.records.compile import compile_snapshot
-from affiant.records.controls import adopt
+from affiant.records.controls import SHIPPED, adopt
 from affiant.records.document import read_document
 from affiant.records.faults import Faults
 from affiant.records.fields import id_fault
@@ -500,15 +500,21 @@ class Records:
         with self._units.write() as unit:
             return usage.import_usage(unit, file, by, Faults(name))
 
-    def adopt_controls(self, controls: Iterable[tuple[str, int, str, list[dict[str, Any]]]]) -> tuple[str, ...]:
+    def adopt_controls(self, controls: Iterable[tuple[str, int, str, list[dict[str, Any]]]], by: str = "") -> tuple[str, ...]:
         """Put control versions into force: writes `control.adopted` for each that is new or changed; their ids.
 
         Args:
             controls: (id, version, hex SHA-256 of the canonical bytes, schedule).
+            by: who does it; "" for those that come with a new home.
+
+        Raises:
+            Forbidden, NotFound: as `require`, if `by` is given.
         """
         wanted = list(controls)
+        if by:
+            self.require(by, "control.adopt")
         with self._units.write() as unit:
-            return adopt(unit, wanted)
+            return adopt(unit, wanted, actor_of(by) if by else SHIPPED)
 
     def adopted_controls(self) -> list[Adopted]:
         """Control versions in force."""

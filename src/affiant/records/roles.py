@@ -72,6 +72,7 @@ MATRIX: dict[str, frozenset[str]] = {
 
 _LOCAL_DENIED_PREFIXES = (
     "change.approve:", "tenant.destroy", "subject.destroy", "hold.place", "hold.release", "ledger.prune", "person.contact.",
+    "control.adopt",
 )  # fmt: skip
 
 
