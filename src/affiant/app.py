@@ -20,19 +20,32 @@ if TYPE_CHECKING:
 
     from affiant.cli import LocalApi
     from affiant.kit.home import Home, Witness
+    from affiant.ledger import Report
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; gives the exit code."""
     from affiant import cli
 
-    return cli.main(argv, cli.Doors(init=_init, serve=_serve, local=_local))
+    return cli.main(argv, cli.Doors(init=_init, serve=_serve, local=_local, migrate=_migrate, join=_join))
 
 
-def _init(root: Path, origin: str, node: str, witnesses: tuple[Witness, ...]) -> tuple[Home, str]:
+def _init(root: Path, origin: str, node: str, witnesses: tuple[Witness, ...], servers: Path | None = None) -> tuple[Home, str]:
     from affiant.app_local import init
 
-    return init(root, origin, node, witnesses)
+    return init(root, origin, node, witnesses, servers)
+
+
+def _migrate(home: Home, servers: Path) -> Report:
+    from affiant.app_local import migrate
+
+    return migrate(home, servers)
+
+
+def _join(root: Path, servers: Path) -> Home:
+    from affiant.app_local import join
+
+    return join(root, servers)
 
 
 def _serve(home: Path, *, workers: int, gateway_port: int, console_port: int, host: str, console_host: str) -> None:
@@ -108,11 +121,17 @@ def _writer(options: argparse.Namespace) -> None:
     from affiant.kit.home import open_home
     from affiant.kit.keyring import open_keyring
     from affiant.ledger import run_writer
+    from affiant.ledger.where import is_server_home
 
     home = open_home(options.home)
     lifeline = Lifeline(options.lifeline)
     lifeline.watch(lambda: os.kill(os.getpid(), signal.SIGTERM), last_after=options.siblings)
-    run_writer(home, open_keyring(home), open_clock(), ready=lifeline.ready)
+    if is_server_home(home):
+        from affiant.ledger.serverhome import run_node
+
+        run_node(home, open_keyring(home), open_clock(), ready=lifeline.ready)
+    else:
+        run_writer(home, open_keyring(home), open_clock(), ready=lifeline.ready)
 
 
 if __name__ == "__main__":

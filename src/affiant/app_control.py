@@ -36,8 +36,9 @@ from affiant.kit.clock import CLOCK_ENV, Clock, open_clock
 from affiant.kit.errors import AffiantError, BadInput, Conflict, LedgerUnavailable
 from affiant.kit.home import Home, open_home
 from affiant.kit.keyring import Keyring, open_keyring
-from affiant.ledger import Anchors, Draft, Event, LedgerClient, LedgerReader, period_open_drafts
+from affiant.ledger import Anchors, Draft, Event, LedgerClient, period_open_drafts
 from affiant.ledger.timestamps import Stamps, read_authorities
+from affiant.ledger.where import close_reader, open_reader
 from affiant.operations import Context as OperationsContext
 from affiant.operations import Operations
 from affiant.records import Records, SnapshotServer
@@ -100,7 +101,8 @@ class Control:
         stack.push_async_callback(self._ledger.close)
         self._records = Records(home, self._keyring, clock, on_commit=self._on_commit)
         stack.callback(self._records.close)
-        self._reader = LedgerReader(home)
+        self._reader = await asyncio.to_thread(open_reader, home)
+        stack.callback(close_reader, self._reader)
         self._anchors = Anchors(home, self._reader, clock)
         self._analytics = Analytics(home.root, self._append)
         stack.push_async_callback(self._analytics.close)

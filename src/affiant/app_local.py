@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -20,20 +23,38 @@ from affiant import api
 from affiant.app_asgi import call_app
 from affiant.app_life import alone
 from affiant.app_work import Work, adopt_library, adopter, probe_key_keeper
-from affiant.catalog import load
+from affiant.catalog import Catalog, load
 from affiant.kit.clock import Clock, open_clock
-from affiant.kit.errors import BadInput, Conflict
-from affiant.kit.home import Home, Witness, create_home
+from affiant.kit.errors import BadInput, Conflict, LedgerUnavailable
+from affiant.kit.home import Home, Witness, create_home, open_home
 from affiant.kit.keyring import Keyring, create_keyring, open_keyring
-from affiant.ledger import Anchors, Draft, LedgerReader, Writer, witness_knows_longer
+from affiant.ledger import (
+    Anchors,
+    Draft,
+    LedgerClientSync,
+    LedgerReader,
+    Report,
+    Writer,
+    signing_key,
+    witness_knows_longer,
+)
 from affiant.ledger.timestamps import Stamps
+from affiant.ledger.where import is_server_home, reading
 from affiant.records import Records
 
+if TYPE_CHECKING:
+    from affiant.ledger.serverhome import ServerConfig
+
 MAX_ORIGIN = 128
+_NODE_READY_S = 60.0
+_NODE_END_S = 30.0
 
 
-def init(root: Path, origin: str, node: str, witnesses: tuple[Witness, ...]) -> tuple[Home, str]:
+def init(root: Path, origin: str, node: str, witnesses: tuple[Witness, ...], servers: Path | None = None) -> tuple[Home, str]:
     """Create a home: directories, keys, records, the ledger's first entries, the shipped controls adopted.
+
+    Args:
+        servers: a file in the format of `server.json`: the ledger begins there, not in the home.
 
     Returns:
         The home and its log's verifier key.
@@ -44,6 +65,7 @@ def init(root: Path, origin: str, node: str, witnesses: tuple[Witness, ...]) -> 
     """
     _check_names(origin, node)
     catalog = load()
+    config = _servers(servers) if servers is not None else None
     for witness in witnesses:
         if witness_knows_longer(witness, origin):
             raise Conflict(
@@ -55,20 +77,78 @@ def init(root: Path, origin: str, node: str, witnesses: tuple[Witness, ...]) -> 
     home = create_home(root, origin, clock.now_us(), node, witnesses)
     try:
         ring = create_keyring(home)
-        with alone(home), Writer.create(home, ring, clock) as writer:
-            records = Records(home, ring, clock, create=True)
-            try:
-                adopt_library(home, records, catalog)
-            finally:
-                records.close()
-            writer.pump_outbox()
-            writer.append(writer.ending(writer.name, "stopped"))
-            writer.checkpoint()
-            vkey = writer.vkey
+        with alone(home):
+            if config is None:
+                return home, _begin(home, ring, clock, catalog)
+            from affiant.ledger.serverhome import found
+
+            found(home, ring, clock, config)
     except BaseException:
         _remove(home.root, fresh)
         raise
-    return home, vkey
+    # From here on the ledger is there: the home that holds its key stays, whatever fails.
+    with alone(home):
+        _begin_records(home, ring, clock, catalog)
+    return home, str(signing_key(home, ring).vkey)
+
+
+def _begin(home: Home, ring: Keyring, clock: Clock, catalog: Catalog) -> str:
+    with Writer.create(home, ring, clock) as writer:
+        records = Records(home, ring, clock, create=True)
+        try:
+            adopt_library(home, records, catalog)
+        finally:
+            records.close()
+        writer.pump_outbox()
+        writer.append(writer.ending(writer.name, "stopped"))
+        writer.checkpoint()
+        return writer.vkey
+
+
+def _begin_records(home: Home, ring: Keyring, clock: Clock, catalog: Catalog) -> None:
+    records, pen = Records(home, ring, clock, create=True), _NodePen(home, clock)
+    try:
+        adopt_library(home, records, catalog)
+        pen.close(records)
+    finally:
+        pen.let_go()
+        records.close()
+
+
+def migrate(home: Home, servers: Path) -> Report:
+    """Move the ledger of a home that nothing serves to servers; see `serverhome.migrate`."""
+    config = _servers(servers)
+    from affiant.ledger.serverhome import migrate as move
+
+    with alone(home):
+        return move(home, open_keyring(home), open_clock(), config)
+
+
+def join(root: Path, servers: Path) -> Home:
+    """Make a directory with a copy of another node's `affiant.json` and `keys/` another node of its ledger; see `serverhome.join`.
+
+    Raises:
+        Conflict: it has a ledger of its own, or its keyring or origin is another.
+    """
+    home, config = open_home(root), _servers(servers)
+    _check_names(home.origin, home.node)
+    from affiant.ledger.serverhome import join as become
+
+    for folder in (home.ledger, home.segments, home.derived, home.files, home.run):
+        folder.mkdir(exist_ok=True)
+    home.run.chmod(0o700)
+    ring = open_keyring(home)
+    with alone(home):
+        become(home, ring, config)
+        if not home.records_db.exists():
+            Records(home, ring, open_clock(), create=True).close()
+    return home
+
+
+def _servers(path: Path) -> ServerConfig:
+    from affiant.ledger.serverhome import read_config
+
+    return read_config(path)
 
 
 def _remove(root: Path, with_root: bool) -> None:
@@ -133,6 +213,73 @@ class _Pen:
             self._writer.close()
 
 
+class _NodePen:
+    """As `_Pen` where the ledger lies on servers: a node's writer process of this command's own, started when something is written."""
+
+    def __init__(self, home: Home, clock: Clock) -> None:
+        self._home, self._clock = home, clock
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lifeline: socket.socket | None = None
+        self._client: LedgerClientSync | None = None
+
+    def _open(self) -> LedgerClientSync:
+        if self._client is None:
+            self._start()
+            path = self._home.run / "writer.sock"
+            self._client = LedgerClientSync(path, self._home.node, "control", self._clock, timeout_s=_NODE_READY_S)
+        return self._client
+
+    def _start(self) -> None:
+        self._lifeline, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "affiant.app", "writer", "--home", str(self._home.root), "--lifeline", str(theirs.fileno())]
+        with theirs:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=2, pass_fds=[theirs.fileno()], start_new_session=True
+            )
+        self._lifeline.settimeout(_NODE_READY_S)
+        try:
+            ready = self._lifeline.recv(64)
+        except OSError:
+            ready = b""
+        if b"ready" not in ready:
+            self.let_go()
+            raise LedgerUnavailable("The node's writer did not start.", "Its reason is printed above.")
+
+    def append(self, drafts: Sequence[Draft]) -> int:
+        """Write events now; gives the index of the first."""
+        return self._open().append(list(drafts))
+
+    def settle(self, records: Records) -> None:
+        """Bring record changes into the ledger, and have everything signed."""
+        if records.outbox_size() or self._client is not None:
+            client = self._open()
+            client.outbox()
+            client.checkpoint()
+
+    def close(self, records: Records) -> None:
+        """Settle, end the writer."""
+        try:
+            self.settle(records)
+        finally:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """End the writer, if one was started: it ends when the lifeline is closed."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        if self._lifeline is not None:
+            self._lifeline.close()
+            self._lifeline = None
+        if self._process is not None:
+            try:
+                self._process.wait(_NODE_END_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+
 @contextmanager
 def open_local(home: Home) -> Iterator[_Local]:
     """Mount the API of a home; leaving brings every record change into the ledger, under a signed checkpoint.
@@ -143,10 +290,12 @@ def open_local(home: Home) -> Iterator[_Local]:
     """
     keyring, clock = open_keyring(home), open_clock()
     with alone(home):
-        records, pen = Records(home, keyring, clock), _Pen(home, keyring, clock)
+        records = Records(home, keyring, clock)
+        pen = _NodePen(home, clock) if is_server_home(home) else _Pen(home, keyring, clock)
         try:
-            context = _context(home, keyring, clock, records, pen)
-            yield _Local(Starlette(routes=[Mount("/api/v1", api.create_api(context, allow_local=True))]))
+            with reading(home) as reader:
+                context = _context(home, keyring, clock, records, pen, reader)
+                yield _Local(Starlette(routes=[Mount("/api/v1", api.create_api(context, allow_local=True))]))
         finally:
             try:
                 pen.close(records)
@@ -154,9 +303,7 @@ def open_local(home: Home) -> Iterator[_Local]:
                 records.close()
 
 
-def _context(home: Home, keyring: Keyring, clock: Clock, records: Records, pen: _Pen) -> api.Context:
-    reader = LedgerReader(home)
-
+def _context(home: Home, keyring: Keyring, clock: Clock, records: Records, pen: _Pen | _NodePen, reader: LedgerReader) -> api.Context:
     async def settle() -> None:
         pen.settle(records)
 

@@ -34,6 +34,7 @@ from affiant.kit.errors import CouldNotLook, NotFound
 from affiant.kit.home import Home
 from affiant.kit.keyring import open_keyring
 from affiant.ledger import LedgerReader, signing_key
+from affiant.ledger.where import reading
 
 DAY_US = 86_400_000_000
 Limits = tuple[tuple[str, str, int, int], ...]
@@ -60,7 +61,12 @@ def run_controls(home: Home, arguments: dict[str, Any], append: Append) -> list[
         arguments: `controls` (ids; none: all), `period` (`A..B`; "" for the days from the current period's first up to today),
             `as_of` (instant or ""), `principal`, `seed` (an auditor's own, or "").
     """
-    catalog, reader = load(), LedgerReader(home)
+    with reading(home) as reader:
+        return _run_controls(home, reader, arguments, append)
+
+
+def _run_controls(home: Home, reader: LedgerReader, arguments: dict[str, Any], append: Append) -> list[dict[str, Any]]:
+    catalog = load()
     period = Period.parse(arguments["period"]) if arguments["period"] else current_days(reader, open_clock().now_us())
     names = arguments["controls"] or list(catalog.controls)
     unknown = [name for name in names if name not in catalog.controls]
@@ -109,7 +115,12 @@ def rebuild_rows(home: Home, arguments: dict[str, Any], append: Append) -> str:
         NotFound: no such freeze. CouldNotLook: the catalog no longer holds the version that was run.
     """
     freeze = str(arguments["freeze"])
-    catalog, reader = load(), LedgerReader(home)
+    with reading(home) as reader:
+        return _rebuild_rows(home, reader, freeze)
+
+
+def _rebuild_rows(home: Home, reader: LedgerReader, freeze: str) -> str:
+    catalog = load()
     found = next((event for index in reader.find(freeze) if (event := reader.event(index)).type == "population.frozen"), None)
     if found is None:
         raise NotFound(f"There is no frozen population {freeze}.", "See `affiant control list`.")
@@ -133,8 +144,8 @@ def _control(catalog: Catalog, name: str) -> Any:
 
 def build_package(home: Home, arguments: dict[str, Any], append: Append) -> bytes:
     """Build the affidavit of a period; its making is an entry. Gives the package's bytes."""
-    reader, period = LedgerReader(home), Period.parse(arguments["period"])
-    with tempfile.TemporaryDirectory(prefix="affiant-package-", dir=home.derived) as folder:
+    period = Period.parse(arguments["period"])
+    with reading(home) as reader, tempfile.TemporaryDirectory(prefix="affiant-package-", dir=home.derived) as folder:
         path = Path(folder) / "package.affidavit"
         built = build(
             home, reader, signing_key(home, open_keyring(home)), load(), period.from_us, period.to_us, path, arguments["principal"],

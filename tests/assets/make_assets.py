@@ -9,6 +9,8 @@ import base64
 import json
 from pathlib import Path
 
+import make_packages
+
 from affiant.proof import hashes
 from affiant.proof.note import ALG_COSIGNATURE, ALG_ED25519, VerifierKey
 
@@ -105,6 +107,18 @@ def proofs() -> dict[str, object]:
     }
 
 
+def bundles() -> dict[str, bytes]:
+    """An entry bundle with one defect each."""
+    entry = b'{"a":1}'
+    good = len(entry).to_bytes(2, "big") + entry
+    return {
+        "ends_inside_a_length": good + b"\x00",
+        "ends_inside_an_entry": good + b"\x00\x09" + entry,
+        "length_beyond_the_end": b"\xff\xff" + entry,
+        "length_little_endian": len(entry).to_bytes(2, "little") + entry,
+    }
+
+
 def main() -> None:
     """Write everything."""
     for folder in ("notes", "trust", "proofs"):
@@ -115,6 +129,13 @@ def main() -> None:
         (HERE / "trust" / f"{name}.policy").write_text(text)
     for name, case in proofs().items():
         (HERE / "proofs" / f"{name}.json").write_text(json.dumps(case, indent=1) + "\n")
+    (HERE / "packages").mkdir(exist_ok=True)
+    (HERE / "packages" / "trust.policy").write_text(make_packages.TRUST)
+    for name, data in make_packages.packages().items():
+        (HERE / "packages" / f"{name}.affidavit").write_bytes(data)
+    (HERE / "bundles").mkdir(exist_ok=True)
+    for name, data in bundles().items():
+        (HERE / "bundles" / f"{name}.bin").write_bytes(data)
 
 
 if __name__ == "__main__":

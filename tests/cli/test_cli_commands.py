@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import Any
 import pytest
 
 from affiant.app import main
+from affiant.kit.clock import open_clock
 from affiant.kit.home import open_home
+from affiant.kit.keyring import open_keyring
 from affiant.ledger import LedgerReader
+from affiant.records import Records
 
 COMPANY = """
 people: [{id: ann, roles: [compliance, admin]}, {id: bob, roles: [compliance, operator]}, {id: cat, roles: [developer]}]
@@ -209,6 +213,61 @@ def test_doctor_names_all_faults_at_once(company: Shell) -> None:
     faults = {fault["check"]: fault for fault in report["faults"]}
     assert company.code == 1 and {"keys", "permissions", "records"} <= set(faults)
     assert all(fault["do"] for fault in faults.values())
+
+
+def put_older_version_in_force(company: Shell, control: str) -> None:
+    """Leave the home as an older program would have: another version of a control is in force."""
+    home = open_home(company.root / "home")
+    records = Records(home, open_keyring(home), open_clock())
+    now = next(each for each in records.adopted_controls() if each.id == control)
+    records.adopt_controls([(control, now.version + 7, "0" * 64, list(now.schedule))])
+    records.close()
+
+
+def test_a_changed_control_is_named_and_adopted_by_a_person(company: Shell) -> None:
+    """After an upgrade doctor names the control, adopting it writes who did it, and a second time changes nothing."""
+    assert not [check for check in company("doctor", "--json")["faults"] if check["check"] == "controls"]
+    put_older_version_in_force(company, "PI-5.1")
+    fault = next(check for check in company("doctor", "--json")["faults"] if check["check"] == "controls")
+    assert "PI-5.1" in fault["what"] and "control adopt" in fault["do"] and "PI-6.1" not in fault["what"]
+    company("control", "adopt", "--all", "--as", "cat")
+    assert company.code == 2 and "compliance" in company.err
+    assert [each["id"] for each in company("control", "adopt", "PI-5.1", "--as", "ann")["adopted"]] == ["PI-5.1"]
+    reader = LedgerReader(open_home(company.root / "home"))
+    newest = [event for _, event in reader.of_types("control.adopted")][-1]
+    assert (newest.ref, newest.actor) == ("PI-5.1", "person:ann")
+    assert company("control", "adopt", "--all", "--as", "ann")["adopted"] == []
+    assert not [check for check in company("doctor", "--json")["faults"] if check["check"] == "controls"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["--as", "ann"], "Nothing or too much"), (["--all", "PI-5.1", "--as", "ann"], "Nothing or too much"),
+     (["--all"], "--as"), (["NO-1.1", "--as", "ann"], "no control NO-1.1")],
+)  # fmt: skip
+def test_adopting_needs_a_person_and_a_control(company: Shell, arguments: list[str], words: str) -> None:
+    """Neither nothing, nor both, nor an unknown control, nor the machine alone puts a version into force."""
+    before = company.types()
+    company("control", "adopt", *arguments)
+    assert company.code == 2 and words in company.err and company.types().count("control.adopted") == before.count("control.adopted")
+
+
+def test_an_auditors_seed_is_in_the_sample(company: Shell) -> None:
+    """A seed given on the command line is recorded as auditor-chosen; without one this machine chooses."""
+    (company.root / "limit.yaml").write_text("{scope: all, unit: requests, window: 60, value: 100}", encoding="utf-8")
+    made = company("change", "propose", "limit", "all.requests", "--file", str(company.root / "limit.yaml"), "--as", "cat")
+    company("change", "approve", made["id"], "--as", "bob")
+    company("change", "activate", made["id"], "--as", "cat")
+    assert company.code == 0, company.err
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    for more in ([], ["--seed", "dice: 4 1 6 6 2"]):
+        company("control", "run", "PI-5.1", "--period", f"{day}..{day}", "--as", "ann", *more)
+        assert company.code in (0, 1), company.err
+    company("control", "run", "PI-5.1", "--period", f"{day}..{day}", "--seed", " ")
+    assert company.code == 2 and "seed" in company.err
+    drawn = [event.body for _, event in LedgerReader(open_home(company.root / "home")).of_types("sample.drawn")]
+    assert [body["seed_kind"] for body in drawn] == ["management-chosen", "auditor-chosen"]
+    assert drawn[1]["seed"] == "dice: 4 1 6 6 2"
 
 
 def test_doctor_without_a_home_says_so(shell: Shell) -> None:

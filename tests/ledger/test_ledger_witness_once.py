@@ -61,7 +61,7 @@ def grow(home: Home, count: int) -> None:
 
 def visit(home: Home, url: str, memory: Path, seed: bytes = SEED, name: str = NAME, at_s: int = NOW_S) -> Visit:
     vkey = str(LedgerReader(home).vkey)
-    return visit_once(memory, name, seed, vkey, url, FixedClock(at_s * 1_000_000), 2.0)
+    return visit_once(memory, name, seed, [vkey], url, FixedClock(at_s * 1_000_000), 2.0)
 
 
 def test_each_visit_cosigns_what_extends_the_last_one(home: Home, url: str, tmp_path: Path) -> None:
@@ -92,6 +92,7 @@ def test_a_ledger_that_forked_or_was_rolled_back_is_not_cosigned(home: Home, url
         shutil.copytree(old, path) if old.is_dir() else shutil.copy(old, path)
     with pytest.raises(LedgerFault, match="rolled back"):
         visit(home, url, memory)
+    (home.run / "durable").unlink()
     grow(home, 400)
     with pytest.raises(LedgerFault, match="not cosigned"):
         visit(home, url, memory)

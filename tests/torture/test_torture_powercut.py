@@ -20,9 +20,10 @@ from ledger_world import RING, WriterProcess, check, closed, create, note, open_
 from torture_world import FULL, STEPS, Run, prepared
 
 from affiant.kit.clock import SystemClock
-from affiant.kit.errors import LedgerFault, LedgerUnavailable
+from affiant.kit.errors import AffiantError, LedgerFault, LedgerUnavailable
 from affiant.kit.home import Home, open_home
 from affiant.ledger import LedgerClient, Writer
+from affiant.ledger.segment import SyncError
 
 CUTS = 8 if FULL else 1
 
@@ -135,7 +136,7 @@ def test_a_cut_at_every_change(cutfs: Path, memory: Path, mode: str) -> None:
     shutil.rmtree(memory / "run")
     assert changes > 100
     for at in range(1, changes, 1) if FULL else (changes // 4, changes // 2):
-        assert _cut_and_go_on(cutfs, memory, at, mode)
+        assert _cut_and_go_on(cutfs, memory, at, mode), f"no cut at change {at} of {changes}"
 
 
 def test_a_cut_while_a_ledger_is_created(cutfs: Path, memory: Path) -> None:
@@ -152,11 +153,14 @@ def test_a_cut_while_a_ledger_is_created(cutfs: Path, memory: Path) -> None:
     for at in range(1, changes + 1, 1 if FULL else 9):
         machine = Machine(cutfs, f"created{at}")
         machine.arm(at)
-        with pytest.raises(Exception, match=r".") as raised:
+        created = True
+        try:
             create(machine.place / "home")
-        assert not isinstance(raised.value, AssertionError)
+        except (OSError, AffiantError, SyncError):
+            created = False
         disk = machine.disk(memory / f"disk{at}")
         if not (disk / "home" / "affiant.json").exists():
+            assert not created
             continue
         home = open_home(disk / "home")
         for name in ("run", "derived", "segments", "ledger"):
@@ -165,7 +169,7 @@ def test_a_cut_while_a_ledger_is_created(cutfs: Path, memory: Path) -> None:
             with open_writer(home) as writer:
                 writer.checkpoint()
         except LedgerFault as error:
-            assert error.next_step
+            assert error.next_step and not created
         else:
             check(home)
 
@@ -194,12 +198,13 @@ def _sqlite_lost(machine: Machine, memory: Path, synchronous: str, seconds: floa
         [sys.executable, "-c", _COMMITS, str(path), synchronous], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:
         assert child.stdout is not None
-        child.stdout.readline()
+        for _ in range(50):
+            child.stdout.readline()
         time.sleep(seconds)
         machine.arm(0)
         child.kill()
         lines = child.stdout.read().split(b"\n")
-    acked = int(lines[-2]) if len(lines) > 1 else 1
+    acked = int(lines[-2]) if len(lines) > 1 else 50
     disk = machine.disk(memory / machine.place.name)
     with closing(sqlite3.connect(disk / "rows.db")) as db:
         there = int(db.execute("SELECT count(*) FROM t").fetchone()[0])
@@ -265,6 +270,7 @@ def test_same_cuts_sqlite_normal_and_ours(cutfs: Path, memory: Path) -> None:
         full.append(_sqlite_lost(Machine(cutfs, f"full{number}"), memory, "FULL", seconds))
         ours.append(_ours_lost(Machine(cutfs, f"ours{number}"), memory, seconds))
     print(f"acknowledged and lost, a cut each: SQLite NORMAL {normal}, SQLite FULL {full}, ledger {ours}")
-    assert all(normal)
+    # A cut that falls just behind one of SQLite's own checkpoints loses nothing even then.
+    assert any(normal) and sum(map(bool, normal)) >= CUTS - 1
     assert not any(full)
     assert not any(ours)

@@ -80,7 +80,7 @@ def gather(home: Home, reader: LedgerReader, from_us: int, to_us: int, mode: str
     controls = _runs(reader, from_us, to_us)
     last = max(control.run for control in controls)
     anchors = AnchorStore(home.anchors_db).all()
-    end = _end(reader, anchors, last + 1)
+    end = best_end(reader, anchors, last + 1)
     start = _start(reader, view_from)
     entries = end.size - (start.size if start else 0)
     if mode == "full" and entries > MAX_ENTRIES:
@@ -115,7 +115,7 @@ def _runs(reader: LedgerReader, from_us: int, to_us: int) -> tuple[Listed, ...]:
     return tuple(runs[control] for control in sorted(runs))
 
 
-def _end(reader: LedgerReader, anchors: list[Anchor], least: int) -> SignedHead:
+def best_end(reader: LedgerReader, anchors: list[Anchor], least: int) -> SignedHead:
     """Of the cosigned heads that cover `least` entries the one with most witnesses, of these the smallest; else the smallest signed one.
 
     A reader's quorum may want several witnesses, who need not come by at the same size.

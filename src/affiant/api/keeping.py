@@ -8,6 +8,7 @@ from typing import Any
 from affiant.api.model import SIGNED_IN, Call, Field, RouteSpec
 from affiant.kit.errors import BadInput
 from affiant.ledger.retention import check_plan, keep_lasting, minimum_index, plan_prune, publish_minimum
+from affiant.ledger.where import need_own_ledger
 
 
 def set_contact(call: Call) -> dict[str, Any]:
@@ -52,6 +53,7 @@ def release_hold(call: Call) -> dict[str, Any]:
 
 def prune(call: Call) -> dict[str, Any]:
     records, reader = call.context.records, call.context.reader
+    need_own_ledger(reader.home, "Pruning")
     if call.body["before"] < 0:
         raise BadInput("`before` is no instant.", "Give µs UTC.")
     holds = [hold.id for hold in records.sealed.holds()]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from sqlglot import exp
 
 from affiant.assurance.shards import SMALL, NotLocal, Table, locality, parse, take_extremes, take_sums
 from affiant.catalog.grammar import check_query
@@ -334,7 +335,7 @@ class ColumnTables:
             self._prepare(pop_words | words)
             pop_tree, tree = (take_extremes(parse(each), self._known, self._extreme) for each in (pop_text, text))
             local = self._large and self._is_local(pop_tree, tree)
-            tally = _Tally(self._db, _unordered(pop_tree), _unordered(tree), most)
+            tally = _Tally(self._db, _only(_unordered(pop_tree), pop_tree, words), _unordered(tree), most)
             if not local:
                 tally.take()
             else:
@@ -370,6 +371,15 @@ def _unordered(tree: Any) -> str:
     tree = tree.copy()
     tree.set("order", None)
     return str(tree.sql("duckdb"))
+
+
+def _only(text: str, tree: Any, words: frozenset[str]) -> str:
+    """A population's query cut down to the columns that its procedure may read: text is what costs most to carry."""
+    first = tree.this if isinstance(tree, exp.Subquery) else tree
+    while isinstance(first, exp.SetOperation):
+        first = first.left
+    wanted = [f'"{e.alias_or_name}"' for e in first.expressions if e.alias_or_name.lower() in words]
+    return f"SELECT {', '.join(wanted)} FROM ({text})"  # noqa: S608 - names out of a checked query
 
 
 class _Tally:

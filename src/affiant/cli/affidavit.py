@@ -65,6 +65,34 @@ def build(ctx: click.Context, period: str, target: Path, mode: str, home: Path |
     say(f"Wrote {target}. Hand it over with verify.pyz obtained apart from it; see docs/affidavit.md.")
 
 
+@command.command("receipt")
+@click.option("--tenant", required=True, metavar="T", help="Whose entries; no other tenant's are in it.")
+@click.option("--period", required=True, metavar="A..B", help="UTC dates, both inclusive, or instants, half-open.")
+@click.option(
+    "--out",
+    "target",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The receipt; it must not exist.",
+)
+@home_option
+def receipt(tenant: str, period: str, target: Path, home: Path | None) -> None:
+    """Write one tenant's own entries with their proofs, to hand to that customer; verify.pyz checks it.
+
+    Reads files only; needs nothing that runs. Prints one JSON line.
+    """
+    from affiant.affidavit.receipt import build_receipt
+    from affiant.kit.clock import open_clock
+    from affiant.ledger import LedgerReader
+
+    from_us, to_us = period_us(period)
+    found = need_home(home)
+    made = build_receipt(found, LedgerReader(found), tenant, from_us, to_us, target, open_clock().now_us())
+    out({"file": str(target), "id": made.id, "entries": made.entries, "exchanges": made.exchanges, "sha256": made.sha256})
+    say(f"Wrote {target}: {made.exchanges:,} exchanges of {tenant}, and nothing of anybody else.")
+
+
 @command.command("verify")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
 @click.option(

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from affiant.catalog import load as load_catalog
 from affiant.cli.session import reach
 from affiant.cli.shared import HOME_ENV, default_port, when
 from affiant.kit.clock import CLOCK_ENV, open_clock
@@ -28,6 +29,7 @@ from affiant.kit.home import Home, open_home
 from affiant.kit.keyring import open_keyring
 from affiant.ledger import LedgerReader
 from affiant.ledger.anchorstore import AnchorStore
+from affiant.ledger.where import reading
 from affiant.ledger.wire import reachable
 from affiant.proof.note import Note
 
@@ -66,7 +68,7 @@ def run_checks(root: Path | None) -> list[Outcome]:
         return outcomes
     serving = reach(home) is not None
     checks: tuple[Callable[[Home, bool], Iterator[Outcome]], ...] = (
-        _permissions, _keys, _processes, _ports, _disk, _clock, _ledger, _records, _outbox, _anchors,
+        _permissions, _keys, _processes, _ports, _disk, _clock, _ledger, _records, _controls, _outbox, _anchors,
     )  # fmt: skip
     for check in checks:
         name = check.__name__.strip("_")
@@ -253,30 +255,31 @@ def _clock(home: Home, serving: bool) -> Iterator[Outcome]:
 
 def _ledger(home: Home, serving: bool) -> Iterator[Outcome]:
     """Head, its signature, the root over the tiles, the newest entries, the newest cosigned heads: what can be had at once."""
+    with reading(home) as reader:
+        yield _ledger_now(home, reader)
+
+
+def _ledger_now(home: Home, reader: LedgerReader) -> Outcome:
     begin = time.monotonic()
-    reader = LedgerReader(home)
     head = reader.checkpoint()
     held, keys = {key.public for key in open_keyring(home).held}, reader.log_keys()
     if keys.current.public not in held or keys.at(head.size) not in {found.key for found in Note.parse(head.note).verify(keys.keys)}:
-        yield Outcome(
+        return Outcome(
             "ledger", State.FAULT, "The signed head is not signed with this home's key.", "Keep the home as it is; compare with a backup."
         )
-        return
     if reader.root(head.size) != head.root:
-        yield Outcome(
+        return Outcome(
             "ledger", State.FAULT, "The hash tiles do not give the signed root.", "Run `affiant ledger verify`; it names the place."
         )
-        return
     for index in range(max(0, head.size - 256), reader.size):
         reader.event(index)
     newest = AnchorStore(home.anchors_db).all()[-8:]
     apart = [anchor for anchor in newest if anchor.size > head.size or reader.root(anchor.size) != anchor.root]
     if apart:
         what = f"{apart[0].witness} cosigned {apart[0].size} entries of another history than the one here."
-        yield Outcome("ledger", State.FAULT, what, "The home was rolled back or rewritten: restore the newest backup.")
-        return
+        return Outcome("ledger", State.FAULT, what, "The home was rolled back or rewritten: restore the newest backup.")
     took = time.monotonic() - begin
-    yield Outcome(
+    return Outcome(
         "ledger", State.GOOD, f"{reader.size} entries, {head.size} signed ({took:.1f} s). `affiant ledger verify` reads every one."
     )
 
@@ -297,6 +300,29 @@ def _records(home: Home, serving: bool) -> Iterator[Outcome]:
         yield Outcome("records", State.NOTE, "records.db is whole; nobody is in it yet.", "affiant apply FILE.yaml adds the first people.")
     else:
         yield Outcome("records", State.GOOD, f"records.db is whole; {people} people.")
+
+
+def _controls(home: Home, serving: bool) -> Iterator[Outcome]:
+    """Whether the control versions that this program ships are those in force."""
+    shipped = {
+        each.id: (each.version, each.sha, each.schedule_body) for each in load_catalog().controls.values() if each.implemented
+    }  # fmt: skip
+    with closing(_database(home.records_db)) as db:
+        rows = db.execute("SELECT id, version, sha, schedule FROM controls ORDER BY id").fetchall()
+    now = {str(name): (int(version), str(sha), json.loads(schedule)) for name, version, sha, schedule in rows}
+    changed = [
+        f"{name} (ships {wanted[0]}, in force {now[name][0] if name in now else 'none'})"
+        for name, wanted in shipped.items() if now.get(name) != wanted
+    ]  # fmt: skip
+    gone = sorted(set(now) - set(shipped))
+    if changed:
+        what = f"Another version than the one in force: {', '.join(changed)}. These are not tested."
+        yield Outcome("controls", State.FAULT, what, "affiant control adopt --all --as PERSON")
+    if gone:
+        what = f"In force, but not shipped with this program: {', '.join(gone)}."
+        yield Outcome("controls", State.FAULT, what, "Use the version of Affiant that ships them, or a newer one.")
+    if not changed and not gone:
+        yield Outcome("controls", State.GOOD, f"The {len(now)} controls in force are those that this program ships.")
 
 
 def _outbox(home: Home, serving: bool) -> Iterator[Outcome]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from affiant.kit.home import Home, Witness
+    from affiant.ledger import Report
 
 
 class LocalApi(Protocol):
@@ -22,9 +23,11 @@ class LocalApi(Protocol):
 
 
 class Init(Protocol):
-    """Creates a home and gives its log verifier key."""
+    """Creates a home, its ledger in it or on servers, and gives its log verifier key."""
 
-    def __call__(self, root: Path, origin: str, node: str, witnesses: tuple[Witness, ...]) -> tuple[Home, str]: ...
+    def __call__(
+        self, root: Path, origin: str, node: str, witnesses: tuple[Witness, ...], servers: Path | None = None
+    ) -> tuple[Home, str]: ...
 
 
 class Serve(Protocol):
@@ -39,8 +42,12 @@ class Doors:
     init: creates a home.
     serve: runs it.
     local: opens the API of a home that nothing serves; leaving the context brings every record change into the ledger.
+    migrate: moves the ledger of a home to the servers that a file names.
+    join: makes a directory with a copy of a node's identity another node.
     """
 
     init: Init
     serve: Serve
     local: Callable[[Home], AbstractContextManager[LocalApi]]
+    migrate: Callable[[Home, Path], Report]
+    join: Callable[[Path, Path], Home]

@@ -43,14 +43,15 @@ def command(ctx: click.Context, home: Path | None, origin: str | None, node: str
     if home is None:
         raise BadInput("No home was named.", "Give --home D, or set AFFIANT_HOME.")
     witnesses = tuple(parse_witness(text) for text in witness)
-    made, vkey = doors_of(ctx).init(home, origin or _default_origin(), node, witnesses)
+    made, vkey = doors_of(ctx).init(home, origin or default_origin(), node, witnesses)
     out({"home": str(made.root), "origin": made.origin, "log_vkey": vkey})
     say(f"Created {made.root}. Next: `affiant apply FILE.yaml --home {home}`, then `affiant serve --home {home}`.")
     if not witnesses:
         say("No witness is configured: until one cosigns, nobody outside can tell whether this history was replaced.")
 
 
-def _default_origin() -> str:
+def default_origin() -> str:
+    """HOST/affiant/RANDOM."""
     import secrets
 
     host = "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname().lower()) or "host"

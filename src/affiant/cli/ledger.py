@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
-from affiant.cli import ledger_keep, ledger_key, ledger_space
+from affiant.cli import ledger_keep, ledger_key, ledger_servers, ledger_space
 from affiant.cli.shared import home_option, moment_us, need_home, out, say, when
 from affiant.kit.errors import BadInput, NotFound
-from affiant.ledger import Event, LedgerReader
-from affiant.ledger.verify import verify_home
+from affiant.ledger import Event
+from affiant.ledger.where import need_own_ledger, reading, verify_any
 
 
 @click.group("ledger")
@@ -34,7 +34,7 @@ def verify(home: Path | None, vkey: str | None) -> int:
     Rebuilds the tree from the stored entries, opens every signature, compares every tile, bundle, kept and cosigned head. May run
     while the home is served. Exit code 1 when a step is contradicted, 3 where something could not be looked at.
     """
-    report = verify_home(need_home(home), vkey)
+    report = verify_any(need_home(home), vkey)
     words = {1: "shown", 0: "contradicted", -1: "could not look"}
     steps = [{"number": step.number, "what": step.what, "outcome": words[step.ok], "detail": step.detail} for step in report.steps]
     out({"good": report.good, "size": report.size, "signed": report.signed, "steps": steps})
@@ -51,15 +51,15 @@ def show(home: Path | None, index: int | None, ref: str | None) -> None:
     """Show one entry, or all about an exchange, one JSON object a line, with leaf hash and proof size."""
     if (index is None) == (ref is None):
         raise BadInput("Nothing or too much was asked for.", "Give either --index N or --exchange ID.")
-    reader = LedgerReader(need_home(home))
-    indexes = [index] if index is not None else reader.find(ref or "")
-    if not indexes:
-        raise NotFound(f"The ledger has no entry about {ref}.", "The id is in the header x-affiant-exchange of the answer.")
-    covered = reader.checkpoint().size
-    for number in indexes:
-        event = reader.event(number)
-        out(_shown(number, event, reader.leaf_hash(number).hex(), covered))
-        say(f"{number}  {when(event.at_us)}  {event.type}  by {event.actor or event.producer}")
+    with reading(need_home(home)) as reader:
+        indexes = [index] if index is not None else reader.find(ref or "")
+        if not indexes:
+            raise NotFound(f"The ledger has no entry about {ref}.", "The id is in the header x-affiant-exchange of the answer.")
+        covered = reader.checkpoint().size
+        for number in indexes:
+            event = reader.event(number)
+            out(_shown(number, event, reader.leaf_hash(number).hex(), covered))
+            say(f"{number}  {when(event.at_us)}  {event.type}  by {event.actor or event.producer}")
 
 
 def _shown(index: int, event: Event, leaf: str, covered: int) -> dict[str, Any]:
@@ -76,7 +76,8 @@ def _shown(index: int, event: Event, leaf: str, covered: int) -> dict[str, Any]:
 @home_option
 def prove(index: int, home: Path | None) -> None:
     """Print a C2SP tlog-proof of entry N: its inclusion path and the signed checkpoint that it leads to."""
-    sys.stdout.write(LedgerReader(need_home(home)).prove(index))
+    with reading(need_home(home)) as reader:
+        sys.stdout.write(reader.prove(index))
 
 
 @command.command("export")
@@ -88,9 +89,10 @@ def export(home: Path | None, begin: str, end: str) -> None:
     until = moment_us(end) + (86_400_000_000 if len(end) == 10 else 0)
     stream = sys.stdout.buffer
     count = 0
-    for line in LedgerReader(need_home(home)).export(moment_us(begin), until):
-        stream.write(line)
-        count += 1
+    with reading(need_home(home)) as reader:
+        for line in reader.export(moment_us(begin), until):
+            stream.write(line)
+            count += 1
     stream.flush()
     say(f"{count} entries.")
 
@@ -101,10 +103,10 @@ def export(home: Path | None, begin: str, end: str) -> None:
 @click.option("--follow", "-f", is_flag=True, help="Go on as entries come, until Ctrl-C.")
 def tail(home: Path | None, start: int | None, follow: bool) -> None:
     """Print the newest entries, one JSON object a line."""
-    reader = LedgerReader(need_home(home))
-    for index in reader.tail(start, follow):
-        sys.stdout.buffer.write(reader.line(index))
-        sys.stdout.buffer.flush()
+    with reading(need_home(home)) as reader:
+        for index in reader.tail(start, follow):
+            sys.stdout.buffer.write(reader.line(index))
+            sys.stdout.buffer.flush()
 
 
 @command.command("serve")
@@ -115,11 +117,13 @@ def serve(home: Path | None, port: int, host: str) -> None:
     """Serve HOME/ledger as it lies, for any tlog-tiles client: checkpoint, tiles and entry bundles, read only."""
     from affiant.cli.tileserver import serve_tiles
 
-    serve_tiles(need_home(home), host, port)
+    opened = need_home(home)
+    need_own_ledger(opened, "Serving the ledger's files")
+    serve_tiles(opened, host, port)
 
 
 for _part in (
     ledger_key.command, ledger_keep.hold, ledger_keep.prune, ledger_keep.erasures, ledger_space.archive, ledger_space.rebuild,
-    ledger_space.synth,
+    ledger_space.synth, ledger_servers.found, ledger_servers.migrate, ledger_servers.join,
 ):  # fmt: skip
     command.add_command(_part)

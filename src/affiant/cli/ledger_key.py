@@ -14,8 +14,8 @@ from affiant.cli.shared import home_option, need_home, out, say, when
 from affiant.kit.clock import open_clock
 from affiant.kit.errors import Conflict
 from affiant.kit.keyring import open_keyring, rewrap
-from affiant.ledger import LedgerReader
 from affiant.ledger.keycall import ask_for_keys
+from affiant.ledger.where import reading
 from affiant.proof.note import VerifierKey
 
 DAY_S = 86_400
@@ -31,7 +31,9 @@ def command() -> None:
 def show(home: Path | None) -> None:
     """Show every key of the log: since when it signs, until when, where its private half lies."""
     opened = need_home(home)
-    keys, held = LedgerReader(opened).log_keys(), {key.public: key for key in open_keyring(opened).held}
+    with reading(opened) as reader:
+        keys = reader.log_keys()
+    held = {key.public: key for key in open_keyring(opened).held}
     after = {h.new: h.after for h in keys.hand_overs}
     overlap = {h.old: h.overlap_until_us for h in keys.hand_overs}
     rows = []

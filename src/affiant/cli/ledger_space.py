@@ -9,6 +9,7 @@ import click
 
 from affiant.cli.shared import FINDING, home_option, need_home, out, say
 from affiant.kit.errors import BadInput
+from affiant.ledger.where import need_own_ledger, reading
 
 
 @click.command("archive")
@@ -25,7 +26,9 @@ def archive(keep_days: int, home: Path | None) -> None:
     """
     from affiant.ledger.archiving import archive_days
 
-    done = archive_days(need_home(home), keep_days, say=say)
+    opened = need_home(home)
+    need_own_ledger(opened, "Archiving")
+    done = archive_days(opened, keep_days, say=say)
     out({
         "packs": done.packs, "entries": done.entries, "bytes": done.bytes, "bundle_bytes_removed": done.bundles_removed,
         "segment_bytes_removed": done.segments_removed,
@@ -42,17 +45,17 @@ def rebuild(check: bool, jobs: int, home: Path | None) -> int:
     Exit code 1 when --check finds a file that is not what its entries give.
     """
     from affiant.catalog import LIBRARY
-    from affiant.ledger import LedgerReader
     from affiant.ledger.columnar.store import ColumnStore
 
-    store = ColumnStore(LedgerReader(need_home(home)), (LIBRARY / "views.json").read_bytes())
-    if check:
-        faults = store.check(say)
-        out({"partitions": len(store.partitions), "entries": store.stop, "faults": faults})
-        return FINDING if faults else 0
-    made = store.rebuild(jobs, say)
-    out({"partitions": made, "entries": store.stop, "bytes": sum(each.bytes for each in store.partitions)})
-    return 0
+    with reading(need_home(home)) as reader:
+        store = ColumnStore(reader, (LIBRARY / "views.json").read_bytes())
+        if check:
+            faults = store.check(say)
+            out({"partitions": len(store.partitions), "entries": store.stop, "faults": faults})
+            return FINDING if faults else 0
+        made = store.rebuild(jobs, say)
+        out({"partitions": made, "entries": store.stop, "bytes": sum(each.bytes for each in store.partitions)})
+        return 0
 
 
 @click.command("synth")

@@ -93,21 +93,27 @@ def add(vkey: str, folder: Path) -> None:
 
 @command.command("once")
 @click.option("--url", required=True, metavar="URL", help="Where the ledger's `checkpoint` and `tile/` are published.")
-@click.option("--log", "log", required=True, metavar="VKEY", help="The log's verifier key, as its company gave it to you.")
+@click.option(
+    "--log",
+    "log",
+    required=True,
+    metavar="VKEY",
+    help="The log's verifier key, as its company gave it to you; again for a key that it handed over to.",
+)
 @click.option("--state", "memory", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="F",
               help="Its memory, a text file; made if missing. Keep it from run to run.")  # fmt: skip
 @click.option("--key", "key_ref", required=True, metavar="K", help="Its key: env:NAME or file:PATH (64 hexadecimal digits).")
 @_name_option
 @click.option("--out", "target", default=None, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the cosigned checkpoint here, as `--anchor` of the verifier reads it.")  # fmt: skip
-def once(url: str, log: str, memory: Path, key_ref: str, name: str, target: Path | None) -> None:
+def once(url: str, logs: tuple[str, ...], memory: Path, key_ref: str, name: str, target: Path | None) -> None:
     """Visit a published ledger once and cosign its head if it extends what was cosigned before: a witness as a CI job.
 
-    Prints one JSON line. Exit code 1 where the ledger contradicts what was cosigned, 3 where it cannot be reached; see docs/witness-in-ci.md.
+    Prints one JSON line. Exit code 1 where the ledger contradicts what was cosigned, 3 where it cannot be reached (docs/witness-in-ci.md).
     """
     from affiant.ledger.witnessonce import visit_once
 
-    visit = visit_once(memory, name, _seed(key_ref), log, url, open_clock())
+    visit = visit_once(memory, name, _seed(key_ref), logs, url, open_clock())
     if target is not None:
         target.write_bytes(visit.note)
     out({"origin": visit.origin, "before": visit.before, "size": visit.size, "new": visit.new, "vkey": witness_vkey(name, _seed(key_ref))})

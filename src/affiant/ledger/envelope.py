@@ -202,5 +202,5 @@ def decode(data: bytes) -> Event:
             raw["type"], raw["tv"], raw["producer"], raw["seq"], raw["at"], raw.get("mono", 0),
             raw.get("tenant", ""), raw.get("actor", ""), raw.get("policy", ""), raw.get("ref", ""), raw.get("body", {}),
         )  # fmt: skip
-    except (msgspec.DecodeError, KeyError, TypeError) as error:
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise BadInput(f"An entry is no envelope: {error}.", "Run `affiant ledger verify`.") from error

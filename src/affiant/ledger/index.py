@@ -162,7 +162,7 @@ class Index:
         for number, data in enumerate(self._entries(start, stop), start):
             try:
                 row = _read_row(data)
-            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            except (msgspec.DecodeError, msgspec.ValidationError, ValueError, RecursionError) as error:
                 raise LedgerFault(f"Entry {number} is no envelope: {error}.", "Run `affiant ledger verify`.") from error
             kind = kinds.get(row.type)
             if kind is None:

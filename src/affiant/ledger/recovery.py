@@ -106,7 +106,7 @@ def rows_of(batch: list[Frame]) -> list[tuple[str, str, int, str, dict[str, Any]
         try:
             row = _read_row(frame.data)
             body = _read_body(row.body) if row.type in _WITH_BODY else {}
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        except (msgspec.DecodeError, msgspec.ValidationError, ValueError, RecursionError) as error:
             raise LedgerFault(f"Entry {frame.index} is no envelope: {error}.", _RESTORE) from error
         rows.append((row.type, row.producer, row.seq, row.ref, body))
     return rows

@@ -77,7 +77,7 @@ def _canonical(data: bytes) -> dict[str, Any]:
         if type(raw) is dict and _encode(raw) == data:
             check_value(raw)
             return raw
-    except (msgspec.DecodeError, BadInput):
+    except (msgspec.DecodeError, BadInput, ValueError, RecursionError):
         pass
     strict: dict[str, Any] = loads(data)
     return strict

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,14 +82,14 @@ class _Published:
         return hashes[0]
 
 
-def visit_once(memory: Path, name: str, seed: bytes, log: str, url: str, clock: Clock, timeout_s: float = TIMEOUT_S) -> Visit:
+def visit_once(memory: Path, name: str, seed: bytes, logs: Sequence[str], url: str, clock: Clock, timeout_s: float = TIMEOUT_S) -> Visit:
     """Visit a log once.
 
     Args:
         memory: text file that is made if missing; keep it from visit to visit, and never start again without it under the same key.
         name: of this witness, unique in the world.
         seed: 32 bytes of its Ed25519 key.
-        log: verifier key of the log, obtained from its company.
+        logs: verifier keys of the log, obtained from its company; more than one where it handed over to a new key.
         url: where its `checkpoint` and `tile/` lie.
         clock: wall time.
 
@@ -102,7 +102,7 @@ def visit_once(memory: Path, name: str, seed: bytes, log: str, url: str, clock: 
     published = _Published(url, timeout_s)
     head = published.head
     with tempfile.TemporaryDirectory(prefix="affiant-witness-") as folder:
-        state = WitnessState(Path(folder) / "state.db", name, seed, [log], clock)
+        state = WitnessState(Path(folder) / "state.db", name, seed, logs, clock)
         try:
             _recall(state, lines)
             known = state.latest(head.origin)

@@ -11,6 +11,7 @@ import sys
 from typing import List, Optional
 
 from .check import verify_file
+from .receipt import NOT_SHOWN as RECEIPT_NOT_SHOWN
 from .sampled import NOT_SHOWN
 from .verify import BAD_INPUT, Report, SourceOf
 
@@ -25,9 +26,12 @@ def _safe(text: str) -> str:
 def print_report(report: Report) -> None:
     """The argument for people, on standard output."""
     facts = report.facts
-    sampled = bool(facts) and facts["mode"] == "sample" and not facts.get("in_place")
-    if sampled:
+    mode = str(facts.get("mode", "")) if not facts.get("in_place") else "full"
+    hidden = {"sample": NOT_SHOWN, "receipt": RECEIPT_NOT_SHOWN}.get(mode, ())
+    if mode == "sample":
         print("SAMPLE MODE: drawn rows and their proofs travel, not the entries; what that does not show is said below.")
+    if mode == "receipt":
+        print("RECEIPT: one tenant's own entries with their proofs; what that does not show is said below.")
     if facts:
         if facts["demo"]:
             print("DEMONSTRATION: made-up traffic of a demo home; evidence of nothing.")
@@ -45,9 +49,9 @@ def print_report(report: Report) -> None:
         print(_safe(f"          {stamp['command']}"))
     print()
     print(_safe(report.verdict))
-    if sampled and report.exit_code in (0, 3):
-        for text in NOT_SHOWN:
-            print(f"Not shown: {text}.")
+    for text in hidden if report.exit_code in (0, 3) else ():
+        print(f"Not shown: {text}.")
+    if mode == "sample" and report.exit_code in (0, 3):
         print("To see these shown: `affiant affidavit verify FILE --ledger URL`, where the company publishes its ledger.")
     if report.steps and report.exit_code in (0, 3):
         print("Not shown: that entries were true when written, and that nothing went round the gateway. This is no attestation report.")

@@ -1,18 +1,21 @@
 """Checks one package: chooses the argument for its mode. This is what the command line and other programs call.
 
-Leaves out: the arguments (`verify`, `sampled`).
+Leaves out: the arguments (`verify`, `sampled`, `receipt`).
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Optional, Sequence
+from typing import Dict, Optional, Sequence, Type
 
 from .errors import Malformed, ProofError
 from .package import MANIFEST, Manifest, Package
+from .receipt import ReceiptVerifier
 from .sampled import SampleVerifier
 from .trust import TrustPolicy
 from .verify import Report, SourceOf, Verifier
+
+_ARGUMENTS: "Dict[str, Type[Verifier]]" = {"full": Verifier, "sample": SampleVerifier, "receipt": ReceiptVerifier}
 
 
 def verify_file(
@@ -34,10 +37,11 @@ def verify_file(
         with ExitStack() as stack:
             package = stack.enter_context(Package(path))
             before = stack.enter_context(Package(prior)) if prior is not None else None
-            sampled = source_of is None and package.has(MANIFEST) and Manifest.parse(package.read(MANIFEST)).raw["mode"] == "sample"
-            if sampled and before is not None:
-                raise Malformed("Opening balances do not travel in sample mode.", "Use --ledger with --prior.")
-            kind = SampleVerifier if sampled else Verifier
-            return kind(package, trust, anchors, source_of, before).run()
+            mode = str(Manifest.parse(package.read(MANIFEST)).raw["mode"]) if package.has(MANIFEST) else "full"
+            if mode == "sample" and source_of is not None:
+                mode = "full"
+            if mode != "full" and before is not None:
+                raise Malformed(f"Opening balances do not travel in {mode} mode.", "Use --ledger with --prior.")
+            return _ARGUMENTS[mode](package, trust, anchors, source_of, before).run()
     except ProofError as error:
         return Report(verdict="NOT CHECKED: " + str(error), exit_code=error.exit_code)

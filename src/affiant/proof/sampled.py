@@ -19,12 +19,13 @@ import io
 import re
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from . import canonical
 from .errors import Lie, Malformed
 from .hashes import leaf_hash, root_of, verify_consistency, verify_inclusion
-from .note import Note
+from .note import Checkpoint, Note
+from .package import Package
 from .population import COULD_NOT_TEST, DEVIATION, MET, item_line, parse_row, row_bytes
 from .recompute import Definition, Recorded, same
 from .recorded import check_sample_size, check_seed
@@ -83,27 +84,8 @@ class SampleVerifier(Verifier):
 
     # 6
     def _proofs(self) -> str:
-        self._entries: Dict[int, Mapping[str, Any]] = {}
-        self._leaf: Dict[int, bytes] = {}
+        self._entries, self._leaf = read_proved_entries(self._package, self._manifest.files, self._end)
         _, _, end = self._bounds
-        for name in self._manifest.files:
-            if not name.startswith("entries/"):
-                continue
-            match = _ENTRY.fullmatch(name)
-            if match is None:
-                if not _ENTRY.fullmatch(name[: -len(".tlog-proof")] + ".json"):
-                    raise Lie(f"{name} is neither an entry nor a proof.")
-                continue
-            index = int(match.group(1))
-            data = self._package.read(name, 65_535)
-            proof = TlogProof.parse(self._package.read(f"entries/{index}.tlog-proof", MAX_PROOF_BYTES))
-            if proof.index != index or Note.parse(proof.checkpoint).text != self._end.text() or index >= end:
-                raise Lie(f"The proof of entry {index} is about another entry, or leads to another checkpoint than the end.")
-            proof.verify(data)
-            envelope = canonical.loads(data)
-            check_envelope(envelope)
-            self._entries[index] = envelope
-            self._leaf[index] = leaf_hash(data)
         self.report.facts["entries"] = len(self._entries)
         return f"{len(self._entries):,} of {end - self._bounds[0]:,} entries travel, each proved"
 
@@ -224,6 +206,37 @@ class SampleVerifier(Verifier):
         verify_inclusion(place.position, body["rows"], leaf_hash(row), place.row_path, bytes.fromhex(body["root"]))
         line = leaf_hash(item_line(key[0], key[1], item, why))
         verify_inclusion(place.position, body["rows"], line, place.item_path, bytes.fromhex(recorded.body["items_root"]))
+
+
+def read_proved_entries(
+    package: Package, names: "Iterable[str]", end: Checkpoint
+) -> "Tuple[Dict[int, Mapping[str, Any]], Dict[int, bytes]]":
+    """Envelope and leaf hash of each entry that travels with its proof, by index.
+
+    Raises:
+        Lie: an entry is not shown to be in the tree of `end`.
+        Malformed: it is no envelope.
+    """
+    entries: Dict[int, Mapping[str, Any]] = {}
+    leaves: Dict[int, bytes] = {}
+    for name in names:
+        if not name.startswith("entries/"):
+            continue
+        match = _ENTRY.fullmatch(name)
+        if match is None:
+            if not name.endswith(".tlog-proof") or not _ENTRY.fullmatch(name[: -len(".tlog-proof")] + ".json"):
+                raise Lie(f"{name} is neither an entry nor a proof.")
+            continue
+        index = int(match.group(1))
+        data = package.read(name, 65_535)
+        proof = TlogProof.parse(package.read(f"entries/{index}.tlog-proof", MAX_PROOF_BYTES))
+        if proof.index != index or Note.parse(proof.checkpoint).text != end.text():
+            raise Lie(f"The proof of entry {index} is about another entry, or leads to another checkpoint than the end.")
+        proof.verify(data)
+        envelope = canonical.loads(data)
+        check_envelope(envelope)
+        entries[index], leaves[index] = envelope, leaf_hash(data)
+    return entries, leaves
 
 
 def _adopted_body(envelope: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -56,7 +56,10 @@ class TrustPolicy:
         witnesses: Dict[str, VerifierKey] = {}
         groups: Dict[str, Group] = {}
         quorum: List[str] = []
-        for number, line in enumerate(text.splitlines()[:MAX_LINES], 1):
+        lines = text.splitlines()
+        if len(lines) > MAX_LINES:
+            raise Malformed(f"The trust file has {len(lines)} lines; {MAX_LINES} are read.")
+        for number, line in enumerate(lines, 1):
             words = line.split()
             if not words or words[0].startswith("#"):
                 continue
@@ -98,10 +101,12 @@ class TrustPolicy:
         raise Lie("No log that the trust file names signed this checkpoint.", "Compare the log's key with the one that you were given.")
 
     def _met(self, name: str, signed: FrozenSet[str]) -> bool:
-        if name in self.witnesses:
-            return name in signed
-        group = self.groups[name]
-        return sum(self._met(member, signed) for member in group.members) >= group.k
+        """Whether a witness or group has cosigned. Groups are judged in the order of their lines: members stand before them."""
+        met = set(signed)
+        for group, rule in self.groups.items():
+            if sum(member in met for member in rule.members) >= rule.k:
+                met.add(group)
+        return name in met
 
 
 def _read_line(

@@ -128,7 +128,7 @@ class Verifier:
                 self._step(claim, check, signed)
             for claim, control_check in self._control_steps():
                 self._step(claim, control_check, True)
-            self._step("The pages show these results", self._pages, True)
+            self._last_step()
         except ProofError as error:
             self.report.exit_code = error.exit_code
             self.report.verdict = "REFUSED: " + str(error) if error.exit_code == LIE else "NOT CHECKED: " + str(error)
@@ -140,6 +140,9 @@ class Verifier:
             else "SELF-CONSISTENT, NOT ANCHORED: nothing outside vouches for this history; whoever holds the log's key could have made it."
         )
         return self.report
+
+    def _last_step(self) -> None:
+        self._step("The pages show these results", self._pages, True)
 
     def _step(self, claim: str, check: Callable[[], str], signed: bool) -> None:
         number = len(self.report.steps) + 1
@@ -295,12 +298,21 @@ class Verifier:
         if policy is None:
             raise NotAnchored(f"No trust file was given. {self._anchor_line(anchors, False)}", "Give --trust FILE.")
         try:
-            verdict = policy.check(self._end_note)
+            verdict = policy.check(self._with_own_cosignatures(notes))
         except NotAnchored as error:
             raise NotAnchored(f"{error.message} {self._anchor_line(anchors, True)}", error.next_step) from None
         self._anchored = True
         names = ", ".join(f"{name} at {utc(signed.time_s)}" for name, signed in sorted(verdict.witnesses.items()))
         return f"end cosigned by {names}. {self._anchor_line(anchors, True)}"
+
+    def _with_own_cosignatures(self, notes: Sequence[Note]) -> Note:
+        """The end with cosignatures over the very same head that the reader obtained elsewhere."""
+        whole = self._end_note
+        for note in notes[-len(self._own_anchors) :] if self._own_anchors else ():
+            for signature in note.signatures if note.text == whole.text else ():
+                if signature not in whole.signatures:
+                    whole = whole.with_line(signature.line())
+        return whole
 
     def _stamped_heads(self) -> None:
         """Heads that were time-stamped must lie on this history too; the tokens are listed with the command that checks them."""

@@ -5,15 +5,16 @@ Leaves out: records, which stay in each home's `records.db`.
 """
 
 from affiant.ledger.serverhome.check import check_server
-from affiant.ledger.serverhome.config import ServerConfig, is_server_home, load_config, save_config
+from affiant.ledger.serverhome.config import ServerConfig, load_config, read_config, save_config
 from affiant.ledger.serverhome.found import found, join, migrate, set_aside
 from affiant.ledger.serverhome.node import UNPLACED, NodeOptions
 from affiant.ledger.serverhome.objects import ObjectStore
-from affiant.ledger.serverhome.reader import ServerReader, open_reader
+from affiant.ledger.serverhome.reader import ServerReader
 from affiant.ledger.serverhome.run import run_node
 from affiant.ledger.serverhome.sequencer import Sequencer, SequencerOptions
 from affiant.ledger.serverhome.store import LedgerStore
 from affiant.ledger.serverhome.term import SupersededError, Term, TermOptions
+from affiant.ledger.where import is_server_home, open_reader
 
 __all__ = [
     "UNPLACED",
@@ -34,6 +35,7 @@ __all__ = [
     "load_config",
     "migrate",
     "open_reader",
+    "read_config",
     "run_node",
     "save_config",
     "set_aside",

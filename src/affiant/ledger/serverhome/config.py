@@ -14,6 +14,7 @@ from pathlib import Path
 from affiant.kit.errors import BadInput, NotFound
 from affiant.kit.home import Home
 from affiant.kit.secretref import check_ref
+from affiant.ledger.where import config_path, is_server_home
 
 FORMAT = 1
 _SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
@@ -60,28 +61,26 @@ class ServerConfig:
             raise BadInput("Objects must be locked for at least a day.", "Choose lock_days by the retention policy; 550 is the default.")
 
 
-def config_path(home: Home) -> Path:
-    """Where a node keeps the places of its ledger."""
-    return home.root / "server.json"
-
-
-def is_server_home(home: Home) -> bool:
-    """Whether the ledger of a home lies on servers."""
-    return config_path(home).exists()
-
-
 def load_config(home: Home) -> ServerConfig:
     """Read `HOME/server.json`.
 
     Raises:
         NotFound: the home keeps its own ledger.
+        BadInput: as `read_config`.
+    """
+    if not is_server_home(home):
+        raise NotFound(f"{home.root} keeps its own ledger.", "Move it with `migrate`, or join a node to a ledger on servers.")
+    return read_config(config_path(home))
+
+
+def read_config(path: Path) -> ServerConfig:
+    """Read a file in the format of `HOME/server.json`.
+
+    Raises:
         BadInput: the file is unreadable, of a newer format or incomplete.
     """
-    path = config_path(home)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise NotFound(f"{home.root} keeps its own ledger.", "Move it with `migrate`, or join a node to a ledger on servers.") from None
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read: {error}.", "Write it anew; docs/operations-server.md has an example.") from error
     known = {field.name for field in fields(ServerConfig)}

@@ -29,13 +29,14 @@ from affiant.ledger.segment import segment_firsts
 from affiant.ledger.serverhome.archive import head_key
 from affiant.ledger.serverhome.batches import replay_rows
 from affiant.ledger.serverhome.check import check_server
-from affiant.ledger.serverhome.config import ServerConfig, is_server_home, save_config
+from affiant.ledger.serverhome.config import ServerConfig, save_config
 from affiant.ledger.serverhome.objects import ObjectStore
 from affiant.ledger.serverhome.reader import BlockingStore, ServerReader
 from affiant.ledger.serverhome.run import writer_lock
 from affiant.ledger.serverhome.store import new_incarnation
 from affiant.ledger.tree import Tree
 from affiant.ledger.verify import Report, verify_home
+from affiant.ledger.where import is_server_home
 from affiant.ledger.wire import MARKS
 from affiant.ledger.writer import Writer
 from affiant.proof.hashes import leaf_hash, verify_inclusion

@@ -16,7 +16,7 @@ from affiant.kit.home import Home
 from affiant.ledger.checkpoints import SignedHead
 from affiant.ledger.reader import BUNDLES_KEPT, TILES_KEPT, LedgerReader
 from affiant.ledger.serverhome.archive import entries_between, head_key
-from affiant.ledger.serverhome.config import ServerConfig, is_server_home, load_config
+from affiant.ledger.serverhome.config import ServerConfig, load_config
 from affiant.ledger.serverhome.objects import ObjectStore
 from affiant.ledger.serverhome.store import LedgerRow, LedgerStore
 from affiant.proof.errors import ProofError
@@ -261,8 +261,3 @@ def _unpacked(data: bytes, name: str) -> list[bytes]:
         return unpack_bundle(data)
     except ProofError as error:
         raise LedgerFault(f"{name} is damaged: {error.message}", "Compare the bucket with a copy of it.") from error
-
-
-def open_reader(home: Home) -> LedgerReader:
-    """The reader that fits a home; close it if it is a `ServerReader`."""
-    return ServerReader(home) if is_server_home(home) else LedgerReader(home)
