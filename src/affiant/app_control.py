@@ -37,8 +37,8 @@ from affiant.kit.errors import AffiantError, BadInput, Conflict, LedgerUnavailab
 from affiant.kit.home import Home, open_home
 from affiant.kit.keyring import Keyring, open_keyring
 from affiant.ledger import Anchors, Draft, Event, LedgerClient, period_open_drafts
+from affiant.ledger.opening import close_reader, open_reader
 from affiant.ledger.timestamps import Stamps, read_authorities
-from affiant.ledger.where import close_reader, open_reader
 from affiant.operations import Context as OperationsContext
 from affiant.operations import Operations
 from affiant.records import Records, SnapshotServer

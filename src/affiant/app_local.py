@@ -38,8 +38,9 @@ from affiant.ledger import (
     signing_key,
     witness_knows_longer,
 )
+from affiant.ledger.opening import reading
 from affiant.ledger.timestamps import Stamps
-from affiant.ledger.where import is_server_home, reading
+from affiant.ledger.where import is_server_home
 from affiant.records import Records
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from affiant.affidavit import build
+from affiant.affidavit import build, missing_runs
 from affiant.app_analytics import Append, Verb
 from affiant.app_kept import KeptRun, kept_path
 from affiant.assurance import (
@@ -34,7 +34,7 @@ from affiant.kit.errors import CouldNotLook, NotFound
 from affiant.kit.home import Home
 from affiant.kit.keyring import open_keyring
 from affiant.ledger import LedgerReader, signing_key
-from affiant.ledger.where import reading
+from affiant.ledger.opening import reading
 
 DAY_US = 86_400_000_000
 Limits = tuple[tuple[str, str, int, int], ...]
@@ -142,6 +142,13 @@ def _control(catalog: Catalog, name: str) -> Any:
     return control
 
 
+def missing(home: Home, arguments: dict[str, Any], append: Append) -> list[str]:
+    """Adopted controls without a run for exactly a period."""
+    period = Period.parse(arguments["period"])
+    with reading(home) as reader:
+        return missing_runs(reader, period.from_us, period.to_us)
+
+
 def build_package(home: Home, arguments: dict[str, Any], append: Append) -> bytes:
     """Build the affidavit of a period; its making is an entry. Gives the package's bytes."""
     period = Period.parse(arguments["period"])
@@ -168,4 +175,4 @@ def current_days(reader: LedgerReader, now_us: int) -> Period:
     return Period(first, today if first < today else now_us)
 
 
-VERBS: dict[str, Verb] = {"run": run_controls, "rebuild": rebuild_rows, "package": build_package}
+VERBS: dict[str, Verb] = {"run": run_controls, "rebuild": rebuild_rows, "missing": missing, "package": build_package}

@@ -54,14 +54,17 @@ class Work:
         return await self.run_controls(RunRequest(controls, "", "", principal))
 
     async def build_package(self, request: PackageRequest) -> bytes:
-        """Build an affidavit, its end checkpoint cosigned if a witness can be reached.
+        """Build an affidavit, its end checkpoint cosigned if a witness can be reached. Controls without a run for exactly that period are run.
 
         Raises:
             AffiantError: as `affidavit.build`.
         """
         await self._settle()
-        await self._anchor()
         by = f"system:{LOCAL}" if request.by == LOCAL else f"person:{request.by}"
+        missing: list[str] = await self._ask("missing", {"period": request.period})
+        if missing:
+            await self.run_controls(RunRequest(tuple(missing), request.period, "", by))
+        await self._anchor()
         data: bytes = await self._ask("package", {"period": request.period, "principal": by, "mode": request.mode})
         await self._settle()
         return data

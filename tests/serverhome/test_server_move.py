@@ -18,7 +18,8 @@ from affiant.kit.errors import AffiantError, Conflict, CouldNotLook, LedgerFault
 from affiant.kit.keyring import create_keyring, save_keyring
 from affiant.ledger import LedgerReader, Writer
 from affiant.ledger.logkeys import new_key, rotate
-from affiant.ledger.serverhome import ServerReader, migrate, open_reader
+from affiant.ledger.opening import open_reader
+from affiant.ledger.serverhome import ServerReader, migrate
 from affiant.proof.hashes import leaf_hash, verify_consistency, verify_inclusion
 from affiant.proof.note import Checkpoint, Note
 from affiant.proof.tlogproof import TlogProof

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -58,7 +60,11 @@ def test_a_served_home_moves_to_servers_and_goes_on(tmp_path: Path, places: Serv
         assert shown(world, before) == shown(world, after) == ["exchange.opened", "exchange.closed"]
         day = time.strftime("%Y-%m-%d", time.gmtime())
         ran = world.cli("control", "run", "GOV-3.1", "--period", f"{day}..{day}", "--as", "ann")
-        assert json.loads(ran.stdout)["result"] == "no deviations noted"
+        assert json.loads(ran.stdout)["result"] == "no deviations noted", ran.stdout
+        package = tmp_path / "day.affidavit"
+        world.cli("control", "run", "--all", "--period", f"{day}..{day}", "--as", "ann", check=False)
+        world.cli("affidavit", "build", "--period", f"{day}..{day}", "--out", str(package), "--as", "ann")
+        assert world.cli("affidavit", "verify", str(package), check=False).returncode == 3  # self-consistent, not anchored
         assert world.cli("ledger", "verify").returncode == 0
         assert world.stop_serving() == 0
 
@@ -68,10 +74,52 @@ def test_a_served_home_moves_to_servers_and_goes_on(tmp_path: Path, places: Serv
         assert verified["good"] is True
         newest = [json.loads(line)["entry"]["type"] for line in world.cli("ledger", "tail").stdout.splitlines()]
         assert "key.created" in newest
-        for refused in (
-            ["ledger", "archive"],
-            ["ledger", "serve", "--port", "0"],
-            ["ledger", "prune", "--before", "2026-01-01", "--as", "ann"],
-        ):
+        archive, serve = ["ledger", "archive"], ["ledger", "serve", "--port", "0"]
+        prune = ["ledger", "prune", "--before", "2026-01-01", "--as", "ann"]
+        for refused in (archive, serve, prune):
             done = world.cli(*refused, check=False)
             assert done.returncode == 2 and "lies on servers" in done.stderr, done.stderr
+
+
+def test_a_home_founded_on_servers_and_a_second_node(tmp_path: Path, places: ServerConfig) -> None:
+    """A founded home has its first entries on servers; a copy of its identity joins; both write one ledger that holds."""
+    world = World(tmp_path)
+    tmp_path.joinpath("servers.json").write_text(json.dumps({"format": 1, **asdict(places)}), encoding="utf-8")
+    servers = str(tmp_path / "servers.json")
+    made = json.loads(world.cli("ledger", "found", "--servers", servers, "--origin", "test/founded").stdout)
+    assert made["log_vkey"].startswith("test/founded+") and not list((world.home / "segments").iterdir())
+    world.cli("apply", str(people(tmp_path)), "--as", "ann")
+
+    second = tmp_path / "second"
+    shutil.copytree(world.home / "keys", second / "keys")
+    identity = json.loads((world.home / "affiant.json").read_text(encoding="utf-8"))
+    (second / "affiant.json").write_text(json.dumps(identity | {"node": "n2"}), encoding="utf-8")
+    joined = World(tmp_path, home=second)
+    assert json.loads(joined.cli("ledger", "join", "--servers", servers).stdout)["node"] == "n2"
+    joined.cli("apply", str(people(tmp_path)), "--as", "ann")
+    types = [json.loads(line)["entry"] for line in world.cli("ledger", "tail", "--from", "0").stdout.splitlines()]
+    assert {entry["producer"].split("/")[0] for entry in types if entry["type"] == "person.set"} == {"n1", "n2"}
+    assert json.loads(joined.cli("ledger", "verify").stdout)["good"] is True
+
+
+def people(folder: Path) -> Path:
+    """A file with the first person."""
+    path = folder / "people.yaml"
+    path.write_text("people: [{id: ann, roles: [compliance, admin]}]", encoding="utf-8")
+    return path
+
+
+def test_servers_need_the_extra(tmp_path: Path, places: ServerConfig) -> None:
+    """Without the packages for servers, each verb says in a sentence what to install, and makes nothing."""
+    world = World(tmp_path, environment={"PYTHONPATH": str(without_asyncpg(tmp_path))})
+    (tmp_path / "servers.json").write_text(json.dumps({"format": 1, **asdict(places)}), encoding="utf-8")
+    done = world.cli("ledger", "found", "--servers", str(tmp_path / "servers.json"), check=False)
+    assert done.returncode == 3 and "affiant[server]" in done.stderr and "Traceback" not in done.stderr
+    assert not world.home.exists()
+
+
+def without_asyncpg(folder: Path) -> Path:
+    """A folder before all others in which importing asyncpg fails as if it were not there."""
+    (folder / "path").mkdir()
+    (folder / "path" / "asyncpg.py").write_text("raise ImportError('not installed')", encoding="utf-8")
+    return folder / "path"

@@ -5,6 +5,7 @@ running controls (`assurance`), checking packages (`proof.verify`).
 """
 
 from affiant.affidavit.build import Built, build
+from affiant.affidavit.gather import missing_runs
 from affiant.affidavit.verifier import build_verifier
 
-__all__ = ["Built", "build", "build_verifier"]
+__all__ = ["Built", "build", "build_verifier", "missing_runs"]

@@ -97,15 +97,26 @@ def gather(home: Home, reader: LedgerReader, from_us: int, to_us: int, mode: str
     return Scope(start, view_from, end, controls, tuple(notes[key] for key in sorted(notes)), chosen, stamps)
 
 
-def _runs(reader: LedgerReader, from_us: int, to_us: int) -> tuple[Listed, ...]:
+def missing_runs(reader: LedgerReader, from_us: int, to_us: int) -> list[str]:
+    """Adopted controls that have no recorded run for exactly this period, by id."""
+    adopted, runs = _adopted_and_run(reader, from_us, to_us)
+    return sorted(adopted - set(runs))
+
+
+def _adopted_and_run(reader: LedgerReader, from_us: int, to_us: int) -> tuple[set[str], dict[str, Listed]]:
     adopted = {event.ref for _, event in reader.of_types("control.adopted")}
     adopted |= {event.ref for _, event in reader.of_types("state.carried") if event.body.get("of") == "control.adopted"}
-    if not adopted:
-        raise BadInput("No control was adopted in this ledger.", "Adopt the catalog's controls, then run them for the period.")
     runs: dict[str, Listed] = {}
     for index, event in reader.of_types("procedure.run"):
         if event.body.get("from") == from_us and event.body.get("to") == to_us and event.body["control"] in adopted:
             runs[event.body["control"]] = Listed(event.body["control"], index, event.body["sha"], event.body["control_version"])
+    return adopted, runs
+
+
+def _runs(reader: LedgerReader, from_us: int, to_us: int) -> tuple[Listed, ...]:
+    adopted, runs = _adopted_and_run(reader, from_us, to_us)
+    if not adopted:
+        raise BadInput("No control was adopted in this ledger.", "Adopt the catalog's controls, then run them for the period.")
     missing = sorted(adopted - set(runs))
     if missing:
         raise Conflict(

@@ -20,6 +20,7 @@ from affiant.catalog import Catalog
 from affiant.kit.errors import LedgerFault, NotFound
 from affiant.kit.home import Home, open_home
 from affiant.ledger import LedgerReader
+from affiant.ledger.opening import close_reader, open_reader
 from affiant.proof import grammar
 from affiant.proof.errors import CouldNotLook
 from affiant.proof.hashes import CompactRange
@@ -54,7 +55,7 @@ class HomeBundles(Bundles):
     """An open home."""
 
     def __init__(self, source: HomeSource) -> None:
-        self._source, self._reader = source, LedgerReader(open_home(source.root))
+        self._source, self._reader = source, open_reader(open_home(source.root))
 
     def bundle(self, number: int) -> list[bytes]:
         first = self._source.start + number * TILE_WIDTH
@@ -64,7 +65,7 @@ class HomeBundles(Bundles):
             raise CouldNotLook(error.message, error.next_step) from error
 
     def close(self) -> None:
-        return
+        close_reader(self._reader)
 
 
 class _Kept(Digest):

@@ -29,7 +29,7 @@ from affiant.kit.home import Home, open_home
 from affiant.kit.keyring import open_keyring
 from affiant.ledger import LedgerReader
 from affiant.ledger.anchorstore import AnchorStore
-from affiant.ledger.where import reading
+from affiant.ledger.opening import reading
 from affiant.ledger.wire import reachable
 from affiant.proof.note import Note
 

@@ -15,7 +15,8 @@ from affiant.cli import ledger_keep, ledger_key, ledger_servers, ledger_space
 from affiant.cli.shared import home_option, moment_us, need_home, out, say, when
 from affiant.kit.errors import BadInput, NotFound
 from affiant.ledger import Event
-from affiant.ledger.where import need_own_ledger, reading, verify_any
+from affiant.ledger.opening import reading, verify_any
+from affiant.ledger.where import need_own_ledger
 
 
 @click.group("ledger")

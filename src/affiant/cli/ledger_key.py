@@ -15,7 +15,7 @@ from affiant.kit.clock import open_clock
 from affiant.kit.errors import Conflict
 from affiant.kit.keyring import open_keyring, rewrap
 from affiant.ledger.keycall import ask_for_keys
-from affiant.ledger.where import reading
+from affiant.ledger.opening import reading
 from affiant.proof.note import VerifierKey
 
 DAY_S = 86_400

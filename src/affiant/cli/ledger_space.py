@@ -9,7 +9,8 @@ import click
 
 from affiant.cli.shared import FINDING, home_option, need_home, out, say
 from affiant.kit.errors import BadInput
-from affiant.ledger.where import need_own_ledger, reading
+from affiant.ledger.opening import reading
+from affiant.ledger.where import need_own_ledger
 
 
 @click.command("archive")

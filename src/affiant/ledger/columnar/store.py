@@ -23,6 +23,7 @@ from affiant.ledger.columnar.convert import Converter
 from affiant.ledger.columnar.partition import MANIFEST, File, Partition, build_partition, damaged, read_partition
 from affiant.ledger.columnar.straddle import Straddlers
 from affiant.ledger.days import Run, closed_runs, time_of
+from affiant.ledger.opening import close_reader, open_reader
 from affiant.ledger.reader import LedgerReader
 from affiant.proof.hashes import leaf_hash
 from affiant.proof.tiles import TILE_WIDTH
@@ -185,7 +186,7 @@ class _Builder:
     """
 
     def __init__(self, home: Home, views: bytes, beside: bool = False) -> None:
-        self._reader = LedgerReader(home)
+        self._reader = open_reader(home)
         self._converter = Converter(views)
         self._sha = hashlib.sha256(views).hexdigest()
         self._db = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "600MB"})
@@ -232,6 +233,7 @@ class _Builder:
 
     def close(self) -> None:
         self._db.close()
+        close_reader(self._reader)
 
 
 _builders: list[_Builder] = []

@@ -14,7 +14,7 @@ from affiant.ledger.serverhome.run import run_node
 from affiant.ledger.serverhome.sequencer import Sequencer, SequencerOptions
 from affiant.ledger.serverhome.store import LedgerStore
 from affiant.ledger.serverhome.term import SupersededError, Term, TermOptions
-from affiant.ledger.where import is_server_home, open_reader
+from affiant.ledger.where import is_server_home
 
 __all__ = [
     "UNPLACED",
@@ -34,7 +34,6 @@ __all__ = [
     "join",
     "load_config",
     "migrate",
-    "open_reader",
     "read_config",
     "run_node",
     "save_config",
