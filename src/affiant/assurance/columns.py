@@ -19,11 +19,11 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
-from affiant.assurance.shards import SMALL, NotLocal, Table, locality, parse, take_extremes, take_sums
+from affiant.assurance.shards import SMALL, NotLocal, Table, ids_only_tie, locality, parse, take_extremes, take_sums
 from affiant.catalog.grammar import check_query
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.ledger.columnar.convert import Converter, Summary, insert_rows
-from affiant.ledger.columnar.partition import Partition, exchange_views
+from affiant.ledger.columnar.partition import NUMBER, Partition, exchange_views
 from affiant.ledger.columnar.plan import create_table, empty_select
 from affiant.ledger.columnar.store import ColumnStore
 from affiant.ledger.columnar.straddle import read_list
@@ -90,7 +90,7 @@ class ColumnTables:
         for view in self._exchange.values():
             columns = tuple(name for name, _ in view.schema())
             self._known[view.name] = Table(True, frozenset({"idx", "xid"}), columns)
-        self._pop_rows = 0
+        self._by_number = False
 
     # -- filling
 
@@ -137,7 +137,10 @@ class ColumnTables:
         parts = [f'SELECT * FROM mem."{view}"'] if memory else []  # noqa: S608 - names are checked by Views
         paths = [path for each in partitions if self._store is not None and (path := self._store.path(each, view)) is not None]
         if paths:
-            parts.append(f"SELECT * FROM read_parquet({read_list(paths)}, hive_partitioning = false)")  # noqa: S608 - own paths
+            columns = ", ".join(f'"{name}"' for name, _ in self._views[view].schema())
+            if self._by_number and view in self._exchange:
+                columns = columns.replace('"xid"', f"{NUMBER} AS xid")
+            parts.append(f"SELECT {columns} FROM read_parquet({read_list(paths)}, hive_partitioning = false)")  # noqa: S608 - own paths
         return " UNION ALL ".join(parts) or empty_select(self._views[view].schema())
 
     def _whole(self, names: Iterable[str]) -> None:
@@ -201,14 +204,20 @@ class ColumnTables:
         self._apart = indexes
 
     @contextmanager
-    def _each_part(self) -> Iterator[Iterator[None]]:
-        """Let the views of exchanges show one part after another; then everything again."""
+    def _each_part(self, by_number: bool = False) -> Iterator[Iterator[None]]:
+        """Let the views of exchanges show one part after another; then everything again.
+
+        Args:
+            by_number: let a number stand for an exchange's id where all its entries lie within one partition.
+        """
         if getattr(self, "_apart_of", None) != self._stamp():
             self._show_straddlers()
             self._apart_of = self._stamp()
         try:
+            self._by_number = by_number
             yield self._walk()
         finally:
+            self._by_number = False
             self._shown -= set(self._exchange)
             for name in self._exchange:
                 self._db.execute(f'DROP VIEW IF EXISTS "{name}"')
@@ -305,7 +314,7 @@ class ColumnTables:
 
         def gather(inner: str, groups: list[str], sums: dict[str, str]) -> str:
             name = f"gathered_{next(numbers)}"
-            with self._each_part() as parts:
+            with self._each_part(ids_only_tie([parse(inner)], self._known)) as parts:
                 for number, _ in enumerate(parts):
                     self._db.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {inner}" if not number else f"INSERT INTO {name} {inner}")
             self._prepare(self._exchange)
@@ -339,7 +348,7 @@ class ColumnTables:
             if not local:
                 tally.take()
             else:
-                with self._each_part() as parts:
+                with self._each_part(ids_only_tie([pop_tree, tree], self._known)) as parts:
                     for _ in parts:
                         tally.take()
                 self._prepare(pop_words | words)

@@ -17,6 +17,9 @@ import sqlglot
 from sqlglot import exp
 
 
+_WITH_ID = frozenset({"probe_opened"})
+
+
 class NotLocal(Exception):
     """The query must be asked of everything at once."""
 
@@ -70,6 +73,46 @@ def locality(tree: Any, tables: Mapping[str, Table]) -> Table:
         NotLocal: see the module text.
     """
     return _query(tree, dict(tables), None)
+
+
+def ids_only_tie(trees: Iterable[Any], tables: Mapping[str, Table]) -> bool:
+    """Whether the ids of exchanges are only compared with one another, grouped by and passed on, so that a number may stand for each."""
+    for tree in trees:
+        for table in tree.find_all(exp.Table):
+            known = tables.get(table.name, SMALL)
+            if table.name in _WITH_ID and not known.big:
+                return False
+        for node in tree.find_all(exp.Column):
+            if node.name == "xid" and not _ties(node):
+                return False
+        if not all(_united_ids(node) for node in tree.find_all(exp.SetOperation)):
+            return False
+    return True
+
+
+def _ties(node: Any) -> bool:
+    parent = node.parent
+    if isinstance(parent, exp.EQ):
+        other = parent.expression if parent.this is node else parent.this
+        return isinstance(other, exp.Column) and other.name == "xid"
+    if isinstance(parent, exp.Alias):
+        return bool(parent.alias == "xid" and isinstance(parent.parent, exp.Select))
+    return isinstance(parent, exp.Group | exp.Select | exp.Ordered)
+
+
+def _united_ids(node: Any) -> bool:
+    """Whether ids stand in the same columns of all branches, and nothing else does."""
+    branches = []
+    waiting = [node]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, exp.Subquery):
+            waiting.append(found.this)
+        elif isinstance(found, exp.SetOperation):
+            waiting += [found.left, found.right]
+        else:
+            branches.append([isinstance(e.unalias(), exp.Column) and e.unalias().name == "xid" for e in found.expressions])
+    return all(branch == branches[0] for branch in branches)
 
 
 def sums_locally(tree: Any, tables: Mapping[str, Table]) -> bool:

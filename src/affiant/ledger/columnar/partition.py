@@ -4,7 +4,8 @@
     parquet/_key/day=…                    64 bits of each exchange id, to find exchanges that lie in two partitions
     parquet/_manifest/<first>-<stop>.json
 
-The day is that of the first entry of the first bundle. The manifest names index range, root of the tree at its end, size and SHA-256
+Files of exchanges have one column more than their view, `_begun`: the index of the exchange's first entry within the partition, which
+stands for its id there and is a third of the work to join by. The day is that of the first entry of the first bundle. The manifest names index range, root of the tree at its end, size and SHA-256
 of each file; it is written last. Leaves out: which partitions there are (`store`).
 """
 
@@ -28,6 +29,7 @@ from affiant.proof.views import View
 
 FORMAT = "affiant-columns/1"
 KEY = "_key"
+NUMBER = "_begun"
 MANIFEST = "_manifest"
 EXCHANGE_TYPES = frozenset({"exchange.opened", "exchange.closed", "exchange.refused", "exchange.interrupted"})
 _PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 5, PARQUET_VERSION v2, ROW_GROUP_SIZE 131072"
@@ -112,19 +114,24 @@ def build_partition(
         write_refs(refs, start, pairs)
         stem = f"{start:012d}-{summary.stop}.parquet"
         files = {}
+        exchange = {view.name: view for view in exchange_views(names.values())}
+        if exchange:
+            plain = " UNION ALL ".join(f'SELECT idx, xid FROM "{view.name}"' for view in exchange.values() if not view.each)  # noqa: S608
+            db.execute(f"CREATE TEMP TABLE begun AS SELECT xid, MIN(idx) AS {NUMBER} FROM ({plain}) GROUP BY xid")  # noqa: S608
         for view in names.values():
-            made = _write(folder, db, view.name, f'SELECT * FROM "{view.name}" ORDER BY idx, ord', f"{view.name}/day={day}/{stem}")  # noqa: S608
+            select = f'SELECT * FROM "{view.name}" ORDER BY idx, ord'  # noqa: S608
+            if view.name in exchange:
+                select = f'SELECT v.*, b.{NUMBER} FROM "{view.name}" v INNER JOIN begun b ON b.xid = v.xid ORDER BY v.idx, v.ord'  # noqa: S608
+            made = _write(folder, db, view.name, select, f"{view.name}/day={day}/{stem}")
             if made is not None:
                 files[view.name] = made
-        keys = " UNION ALL ".join(f'SELECT xid FROM "{view.name}"' for view in exchange_views(names.values()) if not view.each)  # noqa: S608
-        if keys:
-            select = f"SELECT DISTINCT md5_number_lower(xid) AS h FROM ({keys}) ORDER BY h"  # noqa: S608
-            made = _write(folder, db, KEY, select, f"{KEY}/day={day}/{stem}")
+        if exchange:
+            made = _write(folder, db, KEY, "SELECT md5_number_lower(xid) AS h FROM begun ORDER BY h", f"{KEY}/day={day}/{stem}")
             if made is not None:
                 files[KEY] = made
     finally:
-        for view in names.values():
-            db.execute(f'DROP TABLE "{view.name}"')
+        for name in (*names, "begun"):
+            db.execute(f'DROP TABLE IF EXISTS "{name}"')
     partition = Partition(start, summary.stop, day, views_sha, root.hex(), files, summary)
     path = folder / MANIFEST / f"{partition.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
