@@ -54,7 +54,9 @@ class Work:
         return await self.run_controls(RunRequest(controls, "", "", principal))
 
     async def build_package(self, request: PackageRequest) -> bytes:
-        """Build an affidavit, its end checkpoint cosigned if a witness can be reached. Controls without a run for exactly that period are run.
+        """Build an affidavit, its end checkpoint cosigned if a witness can be reached.
+
+        Controls without a run for exactly that period are run before.
 
         Raises:
             AffiantError: as `affidavit.build`.

@@ -226,7 +226,9 @@ TARGETS: dict[str, Target] = {
     "grammar": Target(query, _QUERIES, _SQL),
     "views": Target(views, (_VIEWS,), _JSON),
     "page": Target(
-        page, (b"<p><data value='A-1 deviations noted'>deviations noted</data></p>",), (b"<script", b"onload=", b"<!--", b"]]>")
+        page,
+        (b"<p><data value='A-1 deviations noted'>deviations noted</data></p>", b"<p><![--d->"),
+        (b"<script", b"onload=", b"<!--", b"]]>"),
     ),
     "definition": Target(definition, tuple(control.canonical for control in _CONTROLS.values()), (*_JSON, *_SQL)),
     "anchors": Target(anchors, (canonical.dumps({"notes": [_END.decode()]}),), _JSON),

@@ -126,6 +126,13 @@ def test_a_page_that_could_act_or_differs_is_refused(html: str) -> None:
         check_page("pages/x.html", html.encode(), {"A-1": "deviations noted"})
 
 
+@pytest.mark.parametrize("html", [b"<p><![--d->", b"\xff"])
+def test_a_page_that_is_no_html_is_refused(html: bytes) -> None:
+    """What Python's HTML reader cannot go on with is a refusal, not a surprise."""
+    with pytest.raises(Malformed):
+        check_page("pages/x.html", html, {})
+
+
 def test_a_page_that_says_the_same_passes() -> None:
     """A mark whose value and text are the recomputed result counts for its control."""
     page = b"<p><data value='A-1 deviations noted'> deviations\n noted</data></p>"

@@ -16,7 +16,7 @@ from torture_world import FULL, OPTIONS, STEPS, Run, prepared
 from affiant.kit.clock import FixedClock
 from affiant.kit.errors import AffiantError, BadInput, NoRoom
 from affiant.kit.home import open_home
-from affiant.ledger import Writer
+from affiant.ledger import Writer, verify_home
 from affiant.ledger.segment import segment_name
 
 MIB = 1024 * 1024
@@ -154,3 +154,33 @@ def test_options_make_the_run_cross_segments(memory: Path) -> None:
     assert (home.ledger / "tile" / "entries" / "001").exists()
     assert len(home.checkpoints_log.read_bytes().splitlines()) > 3
     assert OPTIONS.segment_bytes < 10**5
+
+
+def test_any_sectors_of_the_last_batch_may_be_missing(memory: Path) -> None:
+    """Which sectors of an unfinished write arrived is up to the disk, the one in which the batch begins included."""
+    home = create(memory / "template")
+    path = home.segments / segment_name(0)
+    batch = [note(f"entry {number} " + "x" * 150) for number in range(9)]
+    with open_writer(home) as writer:
+        put(writer, "n1/gateway/a", 0, [note("kept")])
+        writer.checkpoint()
+        size, begin = writer.size, writer._segment.offset
+        put(writer, "n1/gateway/a", 1, batch)
+    whole = path.read_bytes()
+    sectors = range(begin // 512, (len(whole) - 1) // 512 + 1)
+    assert begin % 512 and len(sectors) > 4
+    for number, lost in enumerate(range(1, 1 << len(sectors), 1 if FULL else 7)):
+        data = bytearray(whole)
+        for bit, sector in enumerate(sectors):
+            if lost >> bit & 1:
+                start, end = max(begin, sector * 512), min(len(data), sector * 512 + 512)
+                data[start:end] = bytes(end - start)
+        root = memory / f"h{number}"
+        shutil.copytree(home.root, root)
+        (root / "run" / "durable").unlink()
+        (root / "segments" / path.name).write_bytes(data)
+        assert verify_home(open_home(root)).good
+        with open_writer(open_home(root)) as writer:
+            assert writer.size == size
+            assert put(writer, "n1/gateway/a", 1, batch) == size
+        shutil.rmtree(root)

@@ -86,7 +86,8 @@ class ColumnTables:
         for name, schema in COMPUTED.items():
             self._create(name, schema)
         self._exchange = {view.name: view for view in exchange_views(self._views.values())}
-        self._known = dict.fromkeys([*self._views, *COMPUTED, "pop"], SMALL)
+        self._known = {name: Table(False, columns=tuple(c for c, _ in view.schema())) for name, view in self._views.items()}
+        self._known |= dict.fromkeys([*COMPUTED, "pop"], SMALL)
         for view in self._exchange.values():
             columns = tuple(name for name, _ in view.schema())
             self._known[view.name] = Table(True, frozenset({"idx", "xid"}), columns)

@@ -17,9 +17,6 @@ import sqlglot
 from sqlglot import exp
 
 
-_WITH_ID = frozenset({"probe_opened"})
-
-
 class NotLocal(Exception):
     """The query must be asked of everything at once."""
 
@@ -80,7 +77,7 @@ def ids_only_tie(trees: Iterable[Any], tables: Mapping[str, Table]) -> bool:
     for tree in trees:
         for table in tree.find_all(exp.Table):
             known = tables.get(table.name, SMALL)
-            if table.name in _WITH_ID and not known.big:
+            if "xid" in known.columns and not known.big:
                 return False
         for node in tree.find_all(exp.Column):
             if node.name == "xid" and not _ties(node):

@@ -84,11 +84,12 @@ def receipt(tenant: str, period: str, target: Path, home: Path | None) -> None:
     """
     from affiant.affidavit.receipt import build_receipt
     from affiant.kit.clock import open_clock
-    from affiant.ledger import LedgerReader
+    from affiant.ledger.opening import reading
 
     from_us, to_us = period_us(period)
     found = need_home(home)
-    made = build_receipt(found, LedgerReader(found), tenant, from_us, to_us, target, open_clock().now_us())
+    with reading(found) as reader:
+        made = build_receipt(found, reader, tenant, from_us, to_us, target, open_clock().now_us())
     out({"file": str(target), "id": made.id, "entries": made.entries, "exchanges": made.exchanges, "sha256": made.sha256})
     say(f"Wrote {target}: {made.exchanges:,} exchanges of {tenant}, and nothing of anybody else.")
 

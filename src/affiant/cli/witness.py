@@ -126,11 +126,12 @@ def once(url: str, logs: tuple[str, ...], memory: Path, key_ref: str, name: str,
 @home_option
 def take(note: Path, vkey: str, home: Path | None) -> None:
     """Keep a checkpoint that somebody else's witness cosigned, so that affidavits carry its cosignature."""
-    from affiant.ledger import LedgerReader
+    from affiant.ledger.opening import reading
     from affiant.ledger.witnessonce import take_note
 
     found = need_home(home)
-    anchor = take_note(found, LedgerReader(found), note.read_bytes(), vkey, open_clock().now_us())
+    with reading(found) as reader:
+        anchor = take_note(found, reader, note.read_bytes(), vkey, open_clock().now_us())
     out({"witness": anchor.witness, "size": anchor.size, "time": anchor.time_s})
 
 

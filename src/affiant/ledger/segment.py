@@ -106,17 +106,27 @@ def batches(data: bytes, index: int, offset: int = 0) -> Iterator[list[Frame]]:
 
 
 def torn_only(data: bytes, bad: int) -> bool:
-    """Whether everything from `bad` on can be what an unfinished write leaves: no good frame, or none but behind a hole.
+    """Whether everything from `bad` on can be what an unfinished write leaves: good frames, then none, or none but behind a hole.
 
-    A hole (512 zero bytes) is what the file system shows of a reserved block whose write never arrived.
+    A hole is what the file system shows of a sector whose write never arrived: 512 zero bytes, or, where a batch begins within a
+    sector, the zero bytes from there to that sector's end.
+
+    Args:
+        data: a segment from its beginning.
+        bad: where the last whole batch ends.
     """
+    start = bad
+    for frame in frames(data, 0, bad):
+        bad = frame.end
+    rest = -bad % len(_HOLE)
+    first_lost = bad == start and rest > 0 and not any(data[bad : bad + rest])
     position = bad
     while True:
         position = data.find(b"\0\0", position)
         if position < 0 or position + 8 > len(data):
             return True
         if next(frames(data, 0, position), None) is not None and position != bad:
-            return _HOLE in data[bad:position]
+            return _HOLE in data[bad:position] or (first_lost and position >= bad + rest)
         position += 1
 
 

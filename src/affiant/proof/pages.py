@@ -57,6 +57,9 @@ def check_page(name: str, data: bytes, results: Mapping[str, str]) -> "set[str]"
         marks.close()
     except UnicodeDecodeError:
         raise Malformed(f"{name} is not UTF-8.") from None
+    except AssertionError as error:
+        # Python's reader gives up so on a broken declaration, such as `<![--d->`.
+        raise Malformed(f"{name} is not written as HTML: {error}.") from None
     seen: Dict[str, Any] = {}
     for value, text in marks.found:
         control, _, result = value.partition(" ")
