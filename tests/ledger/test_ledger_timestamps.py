@@ -62,8 +62,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     new = ["-newkey", "rsa:2048", "-nodes", "-config", "conf"]
     openssl(folder, "req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=ca", "-extensions", "ca")
     openssl(folder, "req", *new, "-keyout", "tsa.key", "-out", "tsa.csr", "-subj", "/CN=tsa")
-    openssl(folder, "x509", "-req", "-in", "tsa.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-out", "tsa.pem",
-            "-extfile", "conf", "-extensions", "tsa")  # fmt: skip
+    openssl(folder, "x509", "-req", "-in", "tsa.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+            "-out", "tsa.pem", "-extfile", "conf", "-extensions", "tsa")  # fmt: skip
     return folder
 
 

@@ -5,8 +5,9 @@
     parquet/_manifest/<first>-<stop>.json
 
 Files of exchanges have one column more than their view, `_begun`: the index of the exchange's first entry within the partition, which
-stands for its id there and is a third of the work to join by. The day is that of the first entry of the first bundle. The manifest names index range, root of the tree at its end, size and SHA-256
-of each file; it is written last. Leaves out: which partitions there are (`store`).
+stands for its id there and is a third of the work to join by. The day is that of the first entry of the first bundle. The manifest
+names index range, root of the tree at its end, size and SHA-256 of each file; it is written last. Leaves out: which partitions there
+are (`store`).
 """
 
 from __future__ import annotations

@@ -10,15 +10,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import duckdb
 
 from affiant.ledger.columnar.partition import KEY, Partition, exchange_views
 from affiant.proof.views import Views
-
-if TYPE_CHECKING:
-    from affiant.ledger.columnar.store import ColumnStore
 
 NAME = "straddlers.json"
 
@@ -28,10 +26,24 @@ def read_list(paths: Sequence[str]) -> str:
     return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
 
 
+class Partitions(Protocol):
+    """What is asked of the store: its folder, the bytes of the views file, its partitions up to `stop`, and their files."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def views(self) -> bytes: ...
+    @property
+    def partitions(self) -> Sequence[Partition]: ...
+    @property
+    def stop(self) -> int: ...
+    def path(self, partition: Partition, view: str) -> str | None: ...
+
+
 class Straddlers:
     """See the module text."""
 
-    def __init__(self, store: ColumnStore) -> None:
+    def __init__(self, store: Partitions) -> None:
         self._store = store
         self._path = store.folder / NAME
 
