@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,24 +46,27 @@ class AnchorStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
 
     def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=5, isolation_level=None)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute(_SCHEMA)
-        return db
+        """The one connection that writes: opened at the first anchor and kept, since each close would fold the WAL into the file."""
+        if self._db is None:
+            db = sqlite3.connect(self._path, timeout=5, isolation_level=None, check_same_thread=False)
+            weakref.finalize(self, db.close)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute(_SCHEMA)
+            self._db = db
+        return self._db
 
     def add(self, anchor: Anchor) -> None:
         """Keep a cosigned head; the first one for a witness and size stays."""
-        db = self._connect()
-        try:
-            db.execute(
+        with self._lock:
+            self._connect().execute(
                 "INSERT OR IGNORE INTO anchor VALUES (?, ?, ?, ?, ?, ?)",
                 (anchor.witness, anchor.size, anchor.root, anchor.time_s, anchor.at_us, anchor.note),
             )
-        finally:
-            db.close()
 
     def all(self) -> list[Anchor]:
         """Every cosigned head, by size.

@@ -14,7 +14,7 @@ def _options() -> Options:
     parser = argparse.ArgumentParser(prog="python -m affiant.testing.demo", description="An invented company with 90 days of history.")
     parser.add_argument("--dir", type=Path, default=Path(".demo"), help="where it lies (default .demo)")
     parser.add_argument("--days", type=int, default=90)
-    parser.add_argument("--exchanges", type=int, default=4_000, help="over all days, about")
+    parser.add_argument("--exchanges", type=int, default=3_000, help="over all days, about")
     parser.add_argument("--port", type=int, default=0, help="the gateway's port (default: the last one, else 8080, else any free)")
     parser.add_argument("--no-wait", action="store_true", help="stop when the history is made")
     parser.add_argument("--fresh", action="store_true", help="begin anew")

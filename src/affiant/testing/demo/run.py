@@ -46,7 +46,7 @@ class Options:
 
     root: Path = Path(".demo")
     days: int = 90
-    exchanges: int = 4_000
+    exchanges: int = 3_000
     wait: bool = True
     gateway_port: int = 0
     fresh: bool = False
