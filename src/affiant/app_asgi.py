@@ -9,12 +9,12 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from affiant.kit.errors import CouldNotLook
 from affiant.ledger.wire import reachable
@@ -28,6 +28,30 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class InEffect:
+    """Holds the answer to a change until the change is in effect, so that who made a key can use it at once.
+
+    Args:
+        app: what answers.
+        effect: waits until everything committed is in effect, for a bounded time.
+    """
+
+    def __init__(self, app: ASGIApp, effect: Callable[[], Awaitable[None]]) -> None:
+        self._app, self._effect = app, effect
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._app(scope, receive, send)
+            return
+
+        async def held(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                await self._effect()
+            await send(message)
+
+        await self._app(scope, receive, held)
 
 
 class Listening:

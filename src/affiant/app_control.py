@@ -23,10 +23,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
 from affiant import api, console
 from affiant.app_analytics import Analytics
-from affiant.app_asgi import Listening, unix_socket
+from affiant.app_asgi import InEffect, Listening, unix_socket
 from affiant.app_findings import LedgerFindings
 from affiant.app_life import Lifeline, live, say
 from affiant.app_ports import url_of
@@ -46,6 +47,7 @@ from affiant.records import Records, SnapshotServer
 _log = logging.getLogger("affiant.control")
 _TICK_S = 1.0
 _CONNECT_S = 20.0
+_IN_EFFECT_S = 2.0
 _FOLLOWING_US = 5_000_000
 
 
@@ -206,20 +208,27 @@ class Control:
 
     async def _serve(self) -> None:
         outside = self._application(allow_local=False, more=console.create_console(self._console_context()))
-        inside = self._application(allow_local=True, more=[Route("/internal/tick", self._internal_tick, methods=["POST"])])
+        api_inside = self._application(allow_local=True, more=[])
+        inside = Starlette(routes=[Route("/internal/tick", self._internal_tick, methods=["POST"]), Mount("/", api_inside)])
         for app, listening in ((inside, unix_socket(self._home.run / "control.sock")), (outside, self._listening)):
             server = Listening(app, listening)
             await server.start()
             self._stack.push_async_callback(server.stop)
 
-    def _application(self, allow_local: bool, more: Sequence[BaseRoute]) -> Starlette:
+    def _application(self, allow_local: bool, more: Sequence[BaseRoute]) -> ASGIApp:
         routes: list[BaseRoute] = [
             Route("/healthz", _alive),
             Route("/readyz", self._ready),
             Mount("/api/v1", api.create_api(self._api_context(), allow_local)),
             *more,
         ]
-        return Starlette(routes=routes)
+        return InEffect(Starlette(routes=routes), self._in_effect)
+
+    async def _in_effect(self) -> None:
+        """Wait until every worker in contact decides from what was committed; one that is out of contact has stopped by itself soon."""
+        epoch = await asyncio.to_thread(lambda: self._records.epoch)
+        if not await self._snapshots.wait_epoch(epoch, _IN_EFFECT_S):
+            _log.warning("a change is committed; not every worker has confirmed it within %.0f s", _IN_EFFECT_S)
 
     async def _ready(self, request: Request) -> Response:
         fault = self._snapshots.fault

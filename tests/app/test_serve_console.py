@@ -93,3 +93,11 @@ def test_snapshots_are_confirmed_while_controls_run(world: World) -> None:
     running.join()
     assert slowest < 5
     assert "gateway.stale" not in [event.type for _, event in LedgerReader(open_home(world.home)).of_types("gateway.stale")]
+
+
+def test_a_key_works_as_soon_as_it_is_made(world: World) -> None:
+    """The answer to a change is given when every worker decides from it: keys made one after another are all known at once."""
+    for number in range(10):
+        made = json.loads(world.cli("key", "create", "--models", "help", "--owner", "cat", "--as", "bob").stdout.splitlines()[-1])
+        answer = world.chat(f"with key {number}", key=made["secret"])
+        assert answer.status == 200, answer.body

@@ -158,6 +158,27 @@ def test_dropped_producer_is_ended_after_grace(tmp_path: Path) -> None:
     check(home)
 
 
+def test_a_stop_ends_who_is_still_in_grace(tmp_path: Path) -> None:
+    """A writer that stops while a dropped producer has grace left ends it: what it had open has an end in the ledger."""
+    home = create(tmp_path / "h")
+
+    async def work() -> None:
+        client = await connect(home)
+        await client.append([opened("ex_1")])
+        for task in client._tasks:
+            task.cancel()
+        assert client._transport is not None
+        client._transport.abort()
+        await asyncio.sleep(0.1)
+
+    with writer_process(home, grace_s=60):
+        asyncio.run(work())
+    reader = LedgerReader(home)
+    assert [event.ref for _, event in reader.of_types("exchange.interrupted")] == ["ex_1"]
+    assert {event.body["why"] for _, event in reader.of_types("producer.ended")} >= {"disconnected", "stopped"}
+    check(home)
+
+
 def test_ended_producer_begins_anew(tmp_path: Path) -> None:
     """A client that comes back too late is told, loses what it had open, and goes on as another incarnation."""
     home = create(tmp_path / "h")
@@ -406,9 +427,10 @@ def test_resend_is_answered_and_not_doubled(tmp_path: Path) -> None:
         await writer.wait_closed()
         return answers[1]
 
-    with writer_process(home):
-        first = asyncio.run(send())
-        assert asyncio.run(send()) == first
+    process = WriterProcess(home)
+    first = asyncio.run(send())
+    assert asyncio.run(send()) == first
+    process.end(signal.SIGKILL)
     with writer_process(home):
         assert asyncio.run(send()) == first
     check(home)

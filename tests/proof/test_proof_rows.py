@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 
 import msgspec
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affiant.proof import canonical, population, tables, tiles
+from affiant.proof.beside import side_by_side
 from affiant.proof.draw import draw
-from affiant.proof.errors import Malformed
+from affiant.proof.errors import CouldNotLook, Malformed
 from affiant.proof.results import Counts, control_result
 
 VALUES = st.recursive(
@@ -110,3 +112,12 @@ def test_a_result_follows_the_precedence() -> None:
     assert control_result(Counts(0, 0, 0), sequence_good=False) == "not tested"
     assert control_result(Counts(0, 0, 0)) == "no occurrence in period"
     assert control_result(Counts(5, 0, 0)) == "no deviations noted"
+
+
+def test_a_process_that_dies_is_said_to_have_died() -> None:
+    """A worker that is killed ends in words, not in waiting for ever."""
+    results = side_by_side(1, os._exit, [(9,), (9,)])
+    with pytest.raises(CouldNotLook, match="ended from outside"):
+        next(results)()
+    results.close()
+    assert [result() for result in side_by_side(2, divmod, [(7, 2), (9, 4)])] == [(3, 1), (2, 1)]

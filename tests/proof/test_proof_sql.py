@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from affiant.catalog import load
 from affiant.proof import grammar
 from affiant.proof.errors import Malformed
 from affiant.proof.expected import DAY_US, Adoptions
+from affiant.proof.passes import population_pass
 from affiant.proof.pledges import Pledges
+from affiant.proof.tables import Digest
 from affiant.proof.views import SqliteEvidence, Views
 
 VIEWS = b"""{"format": "affiant-views/1", "views": [
@@ -218,3 +221,38 @@ def test_a_pledge_is_kept_only_as_promised() -> None:
 def test_sqlite_here_is_recent_enough() -> None:
     """The tables use nothing that the SQLite of Python 3.9 lacks."""
     assert sqlite3.sqlite_version_info >= (3, 31)
+
+
+def test_populations_of_many_rows_stream_as_they_would_be_fetched(tmp_path: Path) -> None:
+    """Rows that come in parts, while `pop` is made and filled beside the query that gives them, are those that one fetch gives."""
+    catalog = load()
+    views = Views.parse(catalog.views)
+    with SqliteEvidence(views, str(tmp_path / "rows")) as evidence:
+        evidence.add(1, {"type": "route.set", "at": 1, "ref": "r", "body": {"models": ["m"], "label": "internal", "redacts": ["EMAIL"]}})
+        for number in range(6_000):
+            ref, at = f"x{number}", 10_000_000 + number
+            opened = {
+                "route": "r",
+                "label": "internal",
+                "key": "k",
+                "mode": "enforce",
+                "links": [{"provider": "p", "model": "m", "cap": 1}],
+            }
+            evidence.add(2 * number + 2, {"type": "exchange.opened", "at": at, "ref": ref, "policy": "d", "body": opened})
+            evidence.add(2 * number + 3, {"type": "exchange.closed", "at": at, "ref": ref, "body": {"attempts": [{"provider": "p"}]}})
+        evidence.flush()
+    params = {"from_us": 0, "to_us": 10**15, "end_size": 10**9}
+    with SqliteEvidence(views, str(tmp_path / "rows"), there=True) as evidence:
+        sizes = []
+        for control in catalog.controls.values():
+            assert control.population is not None
+            query, given = grammar.check(control.population.query), {**control.params, **params}
+            tables = evidence.views.by_name_and_computed()
+            whole = grammar.run(evidence.connection, query, given, tables)[1]
+            evidence.drop_population()
+            columns, parts = grammar.stream(evidence.connection, query, given, tables)
+            rows, _ = population_pass(columns, parts, evidence, lambda indexes: [bytes(32)] * len(indexes), None, Digest())
+            assert rows == len(whole)
+            sizes.append(rows)
+            assert evidence.connection.execute("SELECT * FROM main.pop ORDER BY idx, ord").fetchall() == whole
+        assert sum(size >= 6_000 for size in sizes) == 4

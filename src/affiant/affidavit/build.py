@@ -21,13 +21,13 @@ from affiant.affidavit.pages import Facts, Shown, render_pages
 from affiant.affidavit.recalculate import Recalculated, recalculate
 from affiant.affidavit.sampling import write_sample_parts
 from affiant.catalog import Catalog
-from affiant.kit.errors import BadInput, LedgerFault
+from affiant.kit.errors import BadInput, CouldNotLook, LedgerFault
 from affiant.kit.home import Home
 from affiant.kit.ids import new_id
 from affiant.ledger import Draft, LedgerReader, LogKey
 from affiant.proof import canonical
+from affiant.proof import errors as proof_errors
 from affiant.proof.anchors import Anchor, anchor_bytes, check_anchors, longest_gap_s, parse_anchor_file
-from affiant.proof.errors import ProofError
 from affiant.proof.logkeys import KEYS, statements_bytes
 from affiant.proof.note import VerifierKey
 from affiant.proof.package import FORMAT, FORMAT_VERSION, MANIFEST, SIGNATURE, manifest_text
@@ -95,7 +95,9 @@ def build(
         try:
             done = recalculate(home, reader, scope, catalog, {"from": from_us, "to": to_us}, Path(folder))
             facts = _facts(home, scope, vkey, principal, (from_us, to_us), now_us, done)
-        except ProofError as error:
+        except proof_errors.CouldNotLook as error:
+            raise CouldNotLook(f"The package cannot be built: {error.message}", error.next_step or "Try again.") from error
+        except proof_errors.ProofError as error:
             raise LedgerFault(
                 f"The package cannot be built: {error.message}", "Run `affiant ledger verify`, then the control again."
             ) from error

@@ -48,7 +48,7 @@ def place_rows(drawn: Sequence[Sampled], evidence: SqliteEvidence, leaf_of: Call
     wanted = {(parsed[0], parsed[2]) for parsed in (parse_row(one.row) for one in drawn)}
 
     def keys() -> Iterator[tuple[int, int]]:
-        yield from evidence.connection.execute("SELECT idx, ord FROM temp.pop ORDER BY idx, ord")
+        yield from evidence.connection.execute("SELECT idx, ord FROM main.pop ORDER BY idx, ord")
 
     at = {key: number for number, key in enumerate(keys()) if key in wanted}
     positions = [at[parsed[0], parsed[2]] for parsed in (parse_row(one.row) for one in drawn)]

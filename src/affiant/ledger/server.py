@@ -169,6 +169,8 @@ class WriterServer:
             await self._group()
             if self._pumping is None or self._pumping.done():
                 break
+        # Whoever is not connected now has no writer to come back to: waiting out its grace would leave what it had open without an end.
+        await self._commit([], self._due_endings(float("inf")))
         await self._commit([], self.writer.ending(self.writer.name, "stopped"))
         await self._sign(keep=False)
 
@@ -240,7 +242,7 @@ class WriterServer:
                 peer.send("error", 0, "bad_entry", f"The message {message[0]!r} is not well formed: {error}")
         appends += self._outbox_ready
         self._outbox_ready = []
-        await self._commit(appends, self._due_endings())
+        await self._commit(appends, self._due_endings(time.monotonic()))
         if self._keys_asked:
             await self._change_keys()
         self._start_pump()
@@ -302,10 +304,10 @@ class WriterServer:
             self._room = self.writer.has_room()
         return self._room
 
-    def _due_endings(self) -> list[Any]:
-        now = time.monotonic()
+    def _due_endings(self, until: float) -> list[Any]:
+        """Drafts that end each producer whose grace is over at `until` (monotonic seconds)."""
         drafts: list[Any] = []
-        for name in [name for name, due in self._leaving.items() if due <= now]:
+        for name in [name for name, due in self._leaving.items() if due <= until]:
             del self._leaving[name]
             why = self._endings.pop(name, "disconnected")
             if name in self.writer.producers.live:

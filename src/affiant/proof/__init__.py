@@ -1,8 +1,9 @@
 """What an outsider needs to check Affiant's evidence, and nothing else: standard library only, Python 3.9 or later.
 
 Read in this order: `hashes`, `ed25519`, `note`, `tiles`, `canonical`, `producers`, `logkeys` (the ledger); `views`, `grammar`,
-`population`, `draw`, `expected`, `pledges`, `passes`, `recompute` (a control); `package`, `trust`, `anchors`, `bundles`, `shapes`, `scan`,
-`rebuild`, `side` (reading much, quickly); `verify`, `sampled`, `check` (the argument). Import the module that you need.
+`population`, `draw`, `expected`, `pledges`, `passes`, `recompute` (a control); `package`, `trust`, `anchors`, `bundles`, `shapes`,
+`beside`, `scan`, `rebuild`, `side` (reading much, quickly); `verify`, `sampled`, `receipt`, `prior`, `check` (the argument). Import the
+module that you need.
 """
 
 __all__ = [

@@ -6,7 +6,9 @@ Leaves out: where a seed comes from, which decides what the draw is worth (docs/
 from __future__ import annotations
 
 import hashlib
-from typing import Iterable, List, Sequence, Tuple
+from itertools import repeat
+from operator import itemgetter
+from typing import Any, Iterable, List, Sequence, Tuple
 
 from .errors import Malformed
 
@@ -32,21 +34,21 @@ class Drawing:
         self._inner = bytes(byte ^ 0x36 for byte in key)
         self._outer = bytes(byte ^ 0x5C for byte in key)
         self._n = n
-        self._lowest: List[Tuple[bytes, bytes]] = []
+        self._lowest: List[Tuple[bytes, bytes, Tuple[Any, ...]]] = []
         self._limit = b"\xff" * 33
 
-    def add(self, rows: Iterable[bytes]) -> None:
-        """Take the next rows (48 bytes each)."""
-        inner, outer, sha256 = self._inner, self._outer, hashlib.sha256
-        for row in rows:
+    def add(self, rows: Iterable[bytes], cells: "Iterable[Tuple[Any, ...]]" = repeat(())) -> None:
+        """Take the next rows (48 bytes each), with what is to be known of those that are drawn."""
+        inner, outer, sha256, limit = self._inner, self._outer, hashlib.sha256, self._limit
+        for row, known in zip(rows, cells):  # noqa: B905 - Python 3.9
             order = sha256(outer + sha256(inner + row).digest()).digest()
-            if order < self._limit:
-                self._lowest.append((order, row))
+            if order < limit:
+                self._lowest.append((order, row, known))
         if len(self._lowest) > 4 * self._n + 1_000:
             self._cut()
 
     def _cut(self) -> None:
-        self._lowest.sort()
+        self._lowest.sort(key=itemgetter(0, 1))
         del self._lowest[self._n :]
         if 0 < self._n == len(self._lowest):
             self._limit = self._lowest[-1][0]
@@ -54,7 +56,12 @@ class Drawing:
     def drawn(self) -> List[bytes]:
         """The drawn rows, lowest first; all rows in that order where there are no more than `n`."""
         self._cut()
-        return [row for _, row in self._lowest]
+        return [row for _, row, _ in self._lowest]
+
+    def cells(self) -> "List[Tuple[Any, ...]]":
+        """What was given beside each drawn row, in the same order."""
+        self._cut()
+        return [known for _, _, known in self._lowest]
 
 
 def draw(seed: bytes, rows: Sequence[bytes], n: int) -> List[bytes]:

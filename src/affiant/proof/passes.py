@@ -10,12 +10,12 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter, lt
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple
 
 from .draw import Drawing
 from .errors import Malformed
 from .hashes import CompactRange, leaf_hashes
-from .population import row_bytes, rows_bytes
+from .population import rows_bytes
 from .results import Counts
 from .tables import Digest, csv_header, csv_part
 from .views import SqliteEvidence
@@ -53,20 +53,31 @@ def _kind(cell: Any) -> str:
 
 def population_pass(
     columns: List[str], parts: Iterable[Rows], evidence: SqliteEvidence, leaves_of: LeavesOf, drawing: "Optional[Drawing]",
-    file: Digest,
+    file: Digest, kept: "Optional[FrozenSet[str]]" = None,
 ) -> Tuple[int, str]:  # fmt: skip
     """Hash, draw from, write and keep (in `pop`) a population's rows; gives their number and root (hex).
+
+    Args:
+        columns: names, idx and ord first.
+        parts: rows.
+        evidence: where `pop` is made.
+        leaves_of: gives leaf hashes of entries.
+        drawing: takes the rows.
+        file: takes `population.csv`.
+        kept: names of the columns that `pop` needs besides idx and ord; None for all.
 
     Raises:
         Malformed: rows are not in strictly ascending order of (idx, ord), or a column mixes integers and text.
     """
     tree, count, last = CompactRange(), 0, (-1, -1)
     kinds: List[type] = []
+    places = [at for at, name in enumerate(columns) if at < 2 or kept is None or name.lower() in kept]
+    keep = itemgetter(*places)
     file.write(csv_header(["idx", "ord", "leaf", *columns[2:]]))
     for rows in parts:
         if not kinds:
             kinds = [type(cell) for cell in rows[0]]
-            evidence.set_population([(name, _kind(cell)) for name, cell in zip(columns, rows[0])], [])  # noqa: B905 - Python 3.9
+            evidence.set_population([(columns[at], _kind(rows[0][at])) for at in places], [])
             if kinds[:2] != [int, int]:
                 raise Malformed("A population query gives text for idx or ord.")
         if any(set(map(type, column)) != {kind} for column, kind in zip(zip(*rows), kinds)):  # noqa: B905 - Python 3.9
@@ -79,12 +90,12 @@ def population_pass(
         packed = rows_bytes(indexes, leaves, ordinals)
         tree.extend(leaf_hashes(packed))
         if drawing is not None:
-            drawing.add(packed)
+            drawing.add(packed, rows)
         file.write(csv_part([(*row[:2], leaf.hex(), *row[2:]) for row, leaf in zip(rows, leaves)]))  # noqa: B905 - Python 3.9
-        evidence.more_population(rows)
+        evidence.more_population(list(map(keep, rows)))
         count += len(rows)
     if not count:
-        evidence.set_population([(name, "BIGINT") for name in columns], [])
+        evidence.set_population([(columns[at], "BIGINT") for at in places], [])
     return count, tree.root().hex()
 
 
@@ -95,7 +106,7 @@ def _check_order(last: Key, keys: Sequence[Key]) -> None:
 
 
 def items_pass(
-    parts: Iterable[Rows], evidence: SqliteEvidence, drawn: "Sequence[Tuple[int, bytes, int]]", file: Digest,
+    parts: Iterable[Rows], evidence: SqliteEvidence, drawn: "Sequence[Tuple[bytes, Tuple[Any, ...]]]", file: Digest,
     watch: "Optional[Watch]" = None,
 ) -> Items:  # fmt: skip
     """Check, count, hash and write the items of a procedure, which must be one for each row of `pop`, in order.
@@ -103,7 +114,7 @@ def items_pass(
     Args:
         parts: rows of (idx, ord, item, why).
         evidence: holds `pop`.
-        drawn: (idx, leaf, ord) of the rows that were drawn.
+        drawn: bytes and cells of the rows that were drawn.
         file: takes `items.csv`.
         watch: sees rows of `pop` with their items, in parts.
 
@@ -111,10 +122,10 @@ def items_pass(
         Malformed: it is not one for each row, an item is not 0, 1 or 2, or a reason has a comma, quote or line break.
     """
     tree, tally, sampled = CompactRange(), [0, 0, 0], {}
-    wanted = sorted((idx, ord_) for idx, _, ord_ in drawn)
-    leaves = {(idx, ord_): leaf for idx, leaf, ord_ in drawn}
+    by_key: Dict[Key, Tuple[bytes, Tuple[Any, ...]]] = {(cells[0], cells[1]): (row, cells) for row, cells in drawn}
+    wanted = sorted(by_key)
     what = "*" if watch is not None else "idx, ord"
-    pop = evidence.connection.execute(f"SELECT {what} FROM temp.pop ORDER BY idx, ord")  # noqa: S608 - constants
+    pop = evidence.connection.execute(f"SELECT {what} FROM main.pop ORDER BY idx, ord")  # noqa: S608 - constants
     file.write(b"idx,ord,item,why\n")
     for items in parts:
         rows = pop.fetchmany(len(items))
@@ -127,8 +138,7 @@ def items_pass(
         hits = wanted[bisect_left(wanted, keys[0]) : bisect_right(wanted, keys[-1])]
         for key in hits:
             _, _, item, why = items[bisect_left(keys, key)]
-            cells = evidence.connection.execute("SELECT * FROM temp.pop WHERE idx = ? AND ord = ?", key).fetchone()
-            row = row_bytes(key[0], leaves[key], key[1])
+            row, cells = by_key[key]
             sampled[row] = Sampled(row, cells, item, why)
         if watch is not None:
             watch([column[0] for column in pop.description], rows, items)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from . import canonical, grammar
+from .beside import no_circles
 from .draw import METHOD, Drawing
 from .errors import Lie, Malformed
 from .passes import Items, LeavesOf, Rows, Sampled, Watch, items_pass, population_pass
@@ -155,7 +156,8 @@ class Recomputation:
             Malformed: a query leaves the grammar.
         """
         try:
-            return self._run(sequence_good)
+            with no_circles():
+                return self._run(sequence_good)
         finally:
             for file in self._files.values():
                 file.close()
@@ -167,10 +169,10 @@ class Recomputation:
         self._params = {**definition.params, "from_us": body["from"], "to_us": body["to"], "end_size": body["end_size"]}
         columns, root, drawn = self._population()
         unmatched_columns, unmatched, unmatched_hash = self._reconcile()
-        items = self._items(columns, [parse_row(row) for row in drawn])
+        items = self._items(drawn)
         outcome = Outcome(
             definition, control_result(items.counts, sequence_good), items.counts, columns, root, items.root, unmatched_columns,
-            unmatched, unmatched_hash, [items.sampled[row] for row in drawn], {},
+            unmatched, unmatched_hash, [items.sampled[row] for row, _ in drawn], {},
         )  # fmt: skip
         for name, value in (
             ("rows", items.counts.rows), ("met", items.counts.met), ("deviations", items.counts.deviations),
@@ -199,7 +201,7 @@ class Recomputation:
         tables = [*self._evidence.views.by_name_and_computed(), *(["pop"] if pop else [])]
         return grammar.stream(self._evidence.connection, grammar.check(text), self._params, tables, self._max_steps)
 
-    def _population(self) -> Tuple[List[str], str, List[bytes]]:
+    def _population(self) -> "Tuple[List[str], str, List[Tuple[bytes, Tuple[Any, ...]]]]":
         definition = self._definition
         assert self._recorded.freeze is not None
         idx, envelope = self._recorded.freeze
@@ -213,7 +215,9 @@ class Recomputation:
         columns, parts = self._stream(definition.query)
         if columns[:2] != ["idx", "ord"] or len(set(columns)) != len(columns):
             raise Malformed(f"{definition.id}: the population query does not give idx and ord first.")
-        rows, root = population_pass(columns, parts, self._evidence, self._leaves_of, drawing, self._file("population.csv"))
+        procedure = grammar.check(definition.procedure)
+        kept = None if procedure.every or self._watch is not None else procedure.words
+        rows, root = population_pass(columns, parts, self._evidence, self._leaves_of, drawing, self._file("population.csv"), kept)
         same(f"{definition.id}, rows of the population", body.get("rows"), rows, idx)
         same(f"{definition.id}, root of the population", body.get("root"), root, idx)
         return columns, root, self._drawn(drawing)
@@ -230,7 +234,7 @@ class Recomputation:
             raise Malformed(f"The sample of entry {idx} has the method {body.get('method')!r}.", "Use a newer verifier.")
         return Drawing(str(body.get("seed", "")).encode("utf-8"), int(body.get("n", 0)))
 
-    def _drawn(self, drawing: "Optional[Drawing]") -> List[bytes]:
+    def _drawn(self, drawing: "Optional[Drawing]") -> "List[Tuple[bytes, Tuple[Any, ...]]]":
         if drawing is None or self._recorded.sample is None:
             return []
         idx, envelope = self._recorded.sample
@@ -238,7 +242,7 @@ class Recomputation:
         found = [{"idx": parse_row(row)[0], "ord": parse_row(row)[2]} for row in drawn]
         if len(found) != body.get("n") or found != body.get("rows"):
             raise Lie(f"The sample of entry {idx} is another one than its seed draws.")
-        return drawn
+        return list(zip(drawn, drawing.cells()))  # noqa: B905 - Python 3.9
 
     def _reconcile(self) -> Tuple[List[str], Rows, str]:
         definition = self._definition
@@ -258,7 +262,7 @@ class Recomputation:
             same(f"{definition.id}, root of unmatched rows", body.get("unmatched_root"), root, idx)
         return columns, rows, root
 
-    def _items(self, columns: List[str], drawn: "List[Tuple[int, bytes, int]]") -> Items:
+    def _items(self, drawn: "List[Tuple[bytes, Tuple[Any, ...]]]") -> Items:
         names, parts = self._stream(self._definition.procedure, pop=True)
         if names != ["idx", "ord", "item", "why"]:
             raise Malformed(f"{self._definition.id}: the procedure gives {', '.join(names)}, not idx, ord, item, why.")

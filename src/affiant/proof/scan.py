@@ -7,14 +7,13 @@ Leaves out: joining the pieces (`rebuild`).
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
 import os
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import canonical
+from .beside import no_circles, side_by_side
 from .errors import Lie, Malformed, ProofError
 from .hashes import leaf_hashes
 from .logkeys import KEY_EVENTS
@@ -214,15 +213,8 @@ def scan_piece(job: Job, start: int, end: int) -> Piece:
     piece = Piece(start, end)
     piece.counts.update(dict.fromkeys(shapes.types(), 0))
     reader = _Reader(job, views, piece, shapes)
-    # Nothing made here refers to itself; looking for circles would take a third of the time.
-    collected = gc.isenabled()
-    gc.disable()
-    try:
-        with closing(_Rows(job, start, views)) as rows:
-            _read(job, piece, reader, rows)
-    finally:
-        if collected:
-            gc.enable()
+    with no_circles(), closing(_Rows(job, start, views)) as rows:
+        _read(job, piece, reader, rows)
     piece.counts = {kind: count for kind, count in piece.counts.items() if count}
     return piece
 
@@ -248,16 +240,16 @@ class _Rows:
     """The SQLite file of one piece."""
 
     def __init__(self, job: Job, start: int, views: Views) -> None:
-        self._evidence = SqliteEvidence(views, job.file(start)) if job.folder else None
+        self._evidence = SqliteEvidence(views, job.file(start), plain=True) if job.folder else None
         if self._evidence is not None:
-            self._evidence.connection.execute("CREATE TABLE commitment (idx BIGINT, ref TEXT, value TEXT)")
+            self._evidence.connection.execute("CREATE TABLE views.commitment (idx BIGINT, ref TEXT, value TEXT)")
 
     def write(self, reader: _Reader) -> None:
         if self._evidence is not None:
             self._evidence.connection.execute("BEGIN")
             for name, rows in reader.rows.items():
                 self._evidence.insert(name, rows)
-            self._evidence.insert("commitment", reader.commitments)
+            self._evidence.insert("views.commitment", reader.commitments)
             self._evidence.connection.execute("COMMIT")
         for rows in reader.rows.values():
             rows.clear()
@@ -276,8 +268,9 @@ def _begin(job: Job) -> None:
     _job[:] = [job]
 
 
-def _scan_there(bounds: Tuple[int, int]) -> Piece:
-    return scan_piece(_job[0], *bounds)
+def scan_there(start: int, end: int) -> Piece:
+    """Read one piece of the job that this process began with."""
+    return scan_piece(_job[0], start, end)
 
 
 def scan(job: Job, processes: int = 0) -> Iterator[Piece]:
@@ -293,6 +286,5 @@ def scan(job: Job, processes: int = 0) -> Iterator[Piece]:
         for start, end in pieces:
             yield scan_piece(job, start, end)
         return
-    # `spawn` is the same on every system and takes nothing of this process along.
-    with multiprocessing.get_context("spawn").Pool(count, _begin, (job,)) as pool:
-        yield from pool.imap(_scan_there, pieces)
+    for result in side_by_side(count, scan_there, pieces, _begin, job):
+        yield result()

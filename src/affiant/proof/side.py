@@ -5,12 +5,12 @@ Leaves out: what one recomputation does (`recompute`).
 
 from __future__ import annotations
 
-import multiprocessing
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from . import grammar
+from .beside import side_by_side
 from .rebuild import Leaves
 from .recompute import Definition, Outcome, Recomputation, Recorded
 from .scan import Job
@@ -57,6 +57,5 @@ def recompute_all(shared: Shared, controls: "Sequence[Tuple[Definition, Recorded
         for definition, recorded in controls:
             yield lambda definition=definition, recorded=recorded: recompute_there(shared, definition, recorded)
         return
-    with multiprocessing.get_context("spawn").Pool(min(processes, len(controls))) as pool:
-        for result in [pool.apply_async(recompute_there, (shared, definition, recorded)) for definition, recorded in controls]:
-            yield result.get
+    items = [(shared, definition, recorded) for definition, recorded in controls]
+    yield from side_by_side(min(processes, len(controls)), recompute_there, items)

@@ -27,7 +27,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Generator, Iterator, List, Optional, Sequence, Tuple
 
 from . import grammar
 from .anchors import Anchor, check_anchors, cosignature_texts, longest_gap_s, parse_anchor_file, span, utc, witness_keys
@@ -424,12 +424,13 @@ class Verifier:
             for end, group in groupby(by_end, key=lambda one: one[1].body["end_size"]):
                 waiting = list(group)
                 outcomes = self._group(end, filler, waiting, database, period)
+                self._stack.callback(outcomes.close)
                 for definition, recorded, runs in waiting:
                     yield f"{definition.id} recomputed", partial(self._control, definition, recorded, runs, outcomes)
 
     def _group(
         self, end: int, filler: Filler, controls: "List[Tuple[Definition, Recorded, int]]", database: str, period: Any
-    ) -> Iterator[Any]:
+    ) -> "Generator[Any, None, None]":
         """Fill the tables up to `end`, then recompute the controls whose runs ended there."""
         filler.fill(end)
         computed = filler.computed(period["from"], period["to"])

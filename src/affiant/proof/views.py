@@ -191,28 +191,36 @@ def _reader(view: View) -> Callable[[int, Envelope], List[Row]]:
 
 
 class SqliteEvidence:
-    """Views as SQLite tables. Entries are added in order, then `flush()`ed; what is computed lies in temporary tables beside them.
+    """Views as SQLite tables. Entries are added in order, then `flush()`ed.
+
+    The views lie in a database of their own, attached as `views`; what is computed for queries lies beside them in `main`, which is this
+    connection's alone and vanishes with it. (Not in TEMP: a change of its schema would end a query that is still giving rows.)
 
     Args:
         views: which tables to fill.
-        path: "" for a temporary file that vanishes when closed, ":memory:" to stay in memory, else a file.
+        path: of the views: "" for a temporary file that vanishes when closed, ":memory:" to stay in memory, else a file.
         there: the file was filled by another process and is only read.
+        plain: rows are only put in, in order, and taken out again by `merge`.
     """
 
-    def __init__(self, views: Views, path: str = "", there: bool = False) -> None:
+    def __init__(self, views: Views, path: str = "", there: bool = False, plain: bool = False) -> None:
         self.views = views
-        self.connection = sqlite3.connect(f"file:{quote(path)}?mode=ro" if there else path, isolation_level=None, uri=there)
+        self.connection = sqlite3.connect(":memory:" if path == ":memory:" else "", isolation_level=None, uri=True)
         self._pending: Dict[str, List[Row]] = {name: [] for name in views.by_name}
         self._count = 0
         self._indexed = there
+        self.connection.execute("ATTACH ? AS views", (f"file:{quote(path)}?mode=ro" if there else path,))
         # The tables can always be made again from the entries: nothing here has to outlive this process.
-        for pragma in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE", f"cache_size = -{CACHE_KIB}", "threads = 2"):
-            self.connection.execute(f"PRAGMA {pragma}")
+        for name in ("main", "views"):
+            for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{CACHE_KIB}"):
+                self.connection.execute(f"PRAGMA {name}.{pragma}")
+        self.connection.execute("PRAGMA temp_store = FILE")
+        self.connection.execute("PRAGMA threads = 2")
         if not there:
             for view in views.by_name.values():
-                self._create(f"main.{view.name}", view.schema())
+                self._create(f"views.{view.name}", view.schema(), *([""] if plain else []))
         for name, schema in COMPUTED.items():
-            self._create(f"temp.{name}", schema, key="")
+            self._create(f"main.{name}", schema, key="")
 
     def _create(self, name: str, schema: Sequence[Tuple[str, str]], key: str = ", PRIMARY KEY (idx, ord)) WITHOUT ROWID") -> None:
         # INTEGER affinity turns digits in text into numbers, and does so only for BIGINT columns.
@@ -253,7 +261,7 @@ class SqliteEvidence:
         self.connection.execute("ATTACH ? AS part", (path,))
         self.connection.execute("BEGIN")
         for name in self.views.by_name:
-            query = f"INSERT INTO main.{name} SELECT * FROM part.{name} WHERE idx >= ? AND idx < ? ORDER BY idx, ord"  # noqa: S608 - checked
+            query = f"INSERT INTO views.{name} SELECT * FROM part.{name} WHERE idx >= ? AND idx < ? ORDER BY rowid"  # noqa: S608 - checked
             self.connection.execute(query, (start, end))
         self.connection.execute("COMMIT")
         self.connection.execute("DETACH part")
@@ -266,31 +274,31 @@ class SqliteEvidence:
                 for number, index in enumerate(view.indexes):
                     if index[0] != "idx":
                         parts = ", ".join(f'"{part}"' for part in index)
-                        self.connection.execute(f"CREATE INDEX main.{view.name}_by_{number} ON {view.name} ({parts})")
+                        self.connection.execute(f"CREATE INDEX views.{view.name}_by_{number} ON {view.name} ({parts})")
 
     def replace(self, name: str, rows: Iterable[Row]) -> None:
         """Fill one of the computed tables anew."""
         self._index()
-        self._create(f"temp.{name}", COMPUTED[name], key="")
+        self._create(f"main.{name}", COMPUTED[name], key="")
         self.connection.execute("BEGIN")
-        self.insert(f"temp.{name}", list(rows))
+        self.insert(f"main.{name}", list(rows))
         self.connection.execute("COMMIT")
 
     def drop_population(self) -> None:
         """Let go of the table `pop`; it cannot be replaced while a query runs."""
         self._index()
-        self.connection.execute("DROP TABLE IF EXISTS temp.pop")
+        self.connection.execute("DROP TABLE IF EXISTS main.pop")
 
     def set_population(self, columns: Sequence[Tuple[str, str]], rows: Sequence[Row]) -> None:
         """Make the table `pop` of a population's rows, for the procedure to read; `more_population` adds to it."""
         self._index()
-        self._create("temp.pop", columns)
+        self._create("main.pop", columns)
         self.more_population(rows)
 
     def more_population(self, rows: Sequence[Row]) -> None:
         """Add rows to `pop`."""
         self.connection.execute("BEGIN")
-        self.insert("temp.pop", rows)
+        self.insert("main.pop", rows)
         self.connection.execute("COMMIT")
 
     def close(self) -> None:
