@@ -33,6 +33,7 @@ from affiant.kit.home import Home
 from affiant.ledger import Draft, LedgerClient
 
 _TICK_S = 0.1
+_WARM_UP_LOOK_S = 0.005
 _log = logging.getLogger("affiant.gateway")
 
 
@@ -44,12 +45,14 @@ class WorkerOptions:
         slot: its number, from 0; below 64.
         drain_s: how long it finishes what is open when told to stop.
         refused_per_minute: events a minute and source for unauthenticated refusals; more are counted.
+        warm_up_s: how long it waits, before it takes connections, to be able to serve exchanges.
     """
 
     slot: int = 0
     drain_s: float = 5.0
     refused_per_minute: int = 60
     timeouts: Timeouts = field(default_factory=Timeouts)
+    warm_up_s: float = 3.0
 
     @property
     def name(self) -> str:
@@ -111,6 +114,7 @@ async def serve(
     for task in tasks:
         task.add_done_callback(ended)
     try:
+        await _warm_up(app, stop, failed, options.warm_up_s)
         await server.serve(sockets=[listening.dup()])
     finally:
         for task in tasks:
@@ -123,6 +127,13 @@ async def serve(
         lost.close()
     if failed:
         raise failed[0]
+
+
+async def _warm_up(app: GatewayApp, stop: asyncio.Event, failed: list[BaseException], most_s: float) -> None:
+    """Take no connection before exchanges would be served, for a while: another worker, or the backlog, serves it better."""
+    deadline = time.monotonic() + most_s
+    while not (app.ready() or stop.is_set() or failed) and time.monotonic() < deadline:
+        await asyncio.sleep(_WARM_UP_LOOK_S)
 
 
 async def _stopper(server: uvicorn.Server, stop: asyncio.Event, ready: Callable[[], None] | None) -> None:
