@@ -64,8 +64,12 @@ def make(name: str) -> None:
     if VENV.exists() and not _fits():
         shutil.rmtree(VENV)
     show(f"making .venv with Python {sys.version.split()[0]}")
-    pip = _create() if not PYTHON.exists() else [str(PYTHON), "-m", "pip"]
+    compiling = _compile()
+    if not PYTHON.exists():
+        _create(with_pip=name != "run")
+    pip = _pip(name)
     install(pip, ROOT / "locks" / f"{name}.txt")
+    compiling.wait()
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     (VENV / "lib" / version / "site-packages" / "affiant.pth").write_text(f"{ROOT / 'src'}\n")
     shim = VENV / "bin" / "affiant"
@@ -76,21 +80,38 @@ def make(name: str) -> None:
 
 
 def _fits() -> bool:
-    """Whether the environment that is there runs, is of this Python, and can install."""
-    test = f"import sys, pip; sys.exit(sys.version_info[:2] != {tuple(sys.version_info[:2])})"
+    """Whether the environment that is there runs and is of this Python."""
+    test = f"import sys; sys.exit(sys.version_info[:2] != {tuple(sys.version_info[:2])})"
     return PYTHON.exists() and subprocess.run([str(PYTHON), "-c", test], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def _create() -> list[str]:
-    """Make the empty environment and give the command that installs into it."""
-    with_pip = subprocess.run([sys.executable, "-c", "import ensurepip"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+def _compile() -> subprocess.Popen[bytes]:
+    """Compile this tree while packages come over the network; what that leaves undone is done at the first import."""
+    command = [sys.executable, "-I", "-m", "compileall", "-q", str(ROOT / "src")]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _create(with_pip: bool) -> None:
+    """Make the empty environment. pip is put into it only where somebody may want it there: that takes as long as all the rest."""
+    with_pip = (with_pip or not _pip_outside()) and _has(sys.executable, "ensurepip")
     arguments = [] if with_pip else ["--without-pip"]
     made = subprocess.run([sys.executable, "-m", "venv", *arguments, str(VENV)], capture_output=True, text=True, check=False)
     if made.returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
         raise TroubleError(f"python -m venv failed: {(made.stderr or made.stdout).strip().splitlines()[-1]}\n{_one_command()}")
-    if with_pip:
-        return [str(PYTHON), "-m", "pip"]
+
+
+def _pip(name: str) -> list[str]:
+    """The command that installs into the environment, which gets a pip of its own where that is wanted or there is no other."""
+    inside = [str(PYTHON), "-m", "pip"]
+    if _has(str(PYTHON), "pip"):
+        return inside
+    if name == "run" and _pip_outside():
+        return [sys.executable, "-I", "-m", "pip", "--python", str(PYTHON)]
+    if _has(sys.executable, "ensurepip"):
+        subprocess.run([str(PYTHON), "-m", "ensurepip"], capture_output=True, check=False)
+        if _has(str(PYTHON), "pip"):
+            return inside
     show("this Python has no ensurepip; fetching pip by its hash")
     try:
         wheel = _fetch_pip(Path(tempfile.mkdtemp()))
@@ -98,7 +119,18 @@ def _create() -> list[str]:
     except (OSError, subprocess.CalledProcessError) as error:
         shutil.rmtree(VENV, ignore_errors=True)
         raise TroubleError(f"this Python cannot install packages and pip could not be fetched: {error}\n{_one_command()}") from None
-    return [str(PYTHON), "-m", "pip"]
+    return inside
+
+
+def _has(python: str, module: str) -> bool:
+    return subprocess.run([python, "-I", "-c", f"import {module}"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def _pip_outside() -> bool:
+    """Whether this Python has a pip that installs into other environments (`--python`, since pip 22.3)."""
+    test = "import pip; print(pip.__version__)"
+    found = subprocess.run([sys.executable, "-I", "-c", test], capture_output=True, text=True, check=False).stdout.strip().split(".")
+    return len(found) > 1 and found[0].isdigit() and found[1].isdigit() and (int(found[0]), int(found[1])) >= (22, 3)
 
 
 def _one_command() -> str:

@@ -170,11 +170,12 @@ class Control:
         return await asyncio.to_thread(look)
 
     async def _anchor(self) -> str:
-        if not self._home.witnesses and not read_authorities(self._home):
+        authorities = read_authorities(self._home)
+        if not self._home.witnesses and not authorities:
             return "no witness is configured"
         await self._ledger.checkpoint()
         outcomes = await asyncio.to_thread(self._anchors.submit)
-        stamped = await asyncio.to_thread(Stamps(self._home, self._clock).hourly, self._reader.checkpoint())
+        stamped = await asyncio.to_thread(Stamps(self._home, self._clock).hourly, self._reader.checkpoint()) if authorities else []
         drafts = [outcome.draft for outcome in outcomes] + [stamp.draft for stamp in stamped if stamp.draft is not None]
         if drafts:
             await self._append(drafts)

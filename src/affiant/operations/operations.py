@@ -124,10 +124,12 @@ class Operations:
         async with self._turn:
             await self._prepare_probe_key()
             outcomes = []
-            for job, due_us in self._scheduler.take(self._context.clock.now_us()):
-                if job.apart:
+            taken = self._scheduler.take(self._context.clock.now_us())
+            for job, due_us in taken:
+                if job.apart:  # first, so that it goes on beside the others
                     self._apart[job.name] = asyncio.create_task(self._run_apart(job, due_us, self._apart.get(job.name)))
-                else:
+            for job, due_us in taken:
+                if not job.apart:
                     outcomes.append(await run_job(job, due_us))
                     self._note(outcomes[-1])
             await self._write([])

@@ -9,6 +9,7 @@ import json
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -49,8 +50,11 @@ class Stage:
     def start_outside(self) -> None:
         """Start what is not the company's: provider and witness."""
         simulator = ["-m", "affiant.testing.simulator", "--port", str(self.memory.simulator_port), "--state", str(self.layout.usage)]
-        self._start([*simulator, *self.layout.account_options()])
-        self._start_witness()
+        with ThreadPoolExecutor(1) as beside:
+            started = beside.submit(self._start, [*simulator, *self.layout.account_options()])
+            self._start_witness()
+            started.result()
+        self._running.sort(key=lambda each: "vkey" in each.ready)  # the witness last: `init` starts it again
 
     def init(self) -> None:
         """Create the home: an explicit step, with the witness named; then the witness is told of the log."""
