@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -81,7 +82,8 @@ def synth(events: int, days: int, seed: str, jobs: int, home: Path | None) -> No
         raise BadInput("No home was named.", "Give --home D.")
     adopted = [(control.id, control.adopted_body) for control in load().controls.values()]
     made = synthesize(home, events, days, seed, adopted, create_keyring, say, jobs)
-    Records(made.home, open_keyring(made.home), open_clock(), create=True).close()
+    with closing(Records(made.home, open_keyring(made.home), open_clock(), create=True)) as records:
+        records.number_from(made.records)
     out({
         "home": str(made.home.root), "origin": made.home.origin, "entries": made.entries, "exchanges": made.exchanges,
         "planted": [{"exchange": number, "breaks": what} for number, what in made.planted],

@@ -28,7 +28,7 @@ from affiant.ledger.fileops import FileOps
 from affiant.ledger.producers import Producers
 from affiant.ledger.recovery import State, save_state, state_key
 from affiant.ledger.segment import Place, pack, segment_name
-from affiant.ledger.synthworld import HOUR_US, START_US, Plan, entries_of, last_seqs, planted
+from affiant.ledger.synthworld import HOUR_US, RECORDS, START_US, Plan, entries_of, last_seqs, planted
 from affiant.ledger.tiles import TileWriter
 from affiant.ledger.tree import Tree
 from affiant.proof.hashes import CompactRange, leaf_hash, root_of
@@ -41,11 +41,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What was made: the home, entries, exchanges, and (exchange number, what it breaks) of those planted."""
+    """What was made: the home, entries, exchanges, events of records, and (exchange number, what it breaks) of those planted."""
 
     home: Home
     entries: int
     exchanges: int
+    records: int
     planted: tuple[tuple[int, str], ...]
 
 
@@ -107,7 +108,7 @@ def synthesize(
                 say(f"{maker.whole} entries, {day.day + 1} of {days} days")
     maker.finish(state_key(ring.master))
     plants = tuple((number, what) for number in range(plan.exchanges) if (what := planted(number))) if plan.exchanges < 2_000_000 else ()
-    return Made(home, maker.size, plan.exchanges, plants)
+    return Made(home, maker.size, plan.exchanges, last_seqs(plan).get(RECORDS, -1) + 1, plants)
 
 
 class _days:  # noqa: N801 - reads as a verb

@@ -89,6 +89,11 @@ class Records:
         """Name under which record events are written."""
         return self._units.producer
 
+    def number_from(self, following: int) -> None:
+        """Number the next event from here on: for a ledger that was made without records and holds those before."""
+        with self._units.write() as unit:
+            unit.store.number_from(following)
+
     # -- who acts
 
     def require(self, by: str, action: str) -> None:

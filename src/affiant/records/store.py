@@ -58,6 +58,10 @@ class Store:
     def set_counter(self, name: str, value: int) -> None:
         self._do("INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
 
+    def number_from(self, following: int) -> None:
+        """Let the next event have at least this number."""
+        self._do("UPDATE outbox_seq SET next = MAX(next, ?)", following)
+
     def next_seq(self) -> int:
         row = self._one("UPDATE outbox_seq SET next = next + 1 RETURNING next - 1")
         assert row is not None
