@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from bench import gateway, ledger
+from bench import gateway, ledger, ledger_scale
 
-BENCHES = {"gateway": gateway.main, "ledger": ledger.main}
+BENCHES = {"gateway": gateway.main, "ledger": ledger.main, "scale": ledger_scale.main}
 
 
 def main() -> int:

@@ -106,7 +106,7 @@ def synthesize(
             maker.take(day)
             if day.day % 30 == 29:
                 say(f"{maker.whole} entries, {day.day + 1} of {days} days")
-    maker.finish(state_key(ring.master))
+    maker.finish(state_key(ring.master if ring.log_keys else ring.log_seed))
     plants = tuple((number, what) for number in range(plan.exchanges) if (what := planted(number))) if plan.exchanges < 2_000_000 else ()
     return Made(home, maker.size, plan.exchanges, last_seqs(plan).get(RECORDS, -1) + 1, plants)
 
