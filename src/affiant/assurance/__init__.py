@@ -4,10 +4,12 @@ Shares no code with whatever enforces a control. `Evidence` makes tables, `run_c
 management's self-test.
 """
 
+from affiant.assurance.elsewhere import Elsewhere
 from affiant.assurance.evidence import Evidence, Listed, opening_of, size_as_of
 from affiant.assurance.model import ControlRun, Day, Finding, Frozen, Item, Sample, Seed, occurrences, run_line
 from affiant.assurance.notshown import NotShown, not_shown
 from affiant.assurance.period import Period, parse_instant
+from affiant.assurance.recalculate import Recalculated, recalculate
 from affiant.assurance.run import run_all, run_control
 from affiant.assurance.sample import draw_sample, given_seed, management_seed, witness_seed
 from affiant.assurance.state import CategoryState, control_state, results_of
@@ -16,6 +18,7 @@ __all__ = [
     "CategoryState",
     "ControlRun",
     "Day",
+    "Elsewhere",
     "Evidence",
     "Finding",
     "Frozen",
@@ -23,6 +26,7 @@ __all__ = [
     "Listed",
     "NotShown",
     "Period",
+    "Recalculated",
     "Sample",
     "Seed",
     "control_state",
@@ -33,6 +37,7 @@ __all__ = [
     "occurrences",
     "opening_of",
     "parse_instant",
+    "recalculate",
     "results_of",
     "run_all",
     "run_control",

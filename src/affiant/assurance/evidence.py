@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from affiant.assurance.columns import ColumnTables, Weighed
+from affiant.assurance.elsewhere import Columnwise, Elsewhere, Rowwise
 from affiant.assurance.period import Period
 from affiant.assurance.tables import Cells, SqliteTables
 from affiant.catalog import LIBRARY
@@ -61,12 +62,12 @@ class Listed:
 class Evidence:
     """Tables over the entries [view_from, end_size). Use as a context manager, or call `close`.
 
-    With DuckDB, closed days of a home's ledger are read as Parquet (made first where enough of it is due), the rest as it lies.
+    With DuckDB and Spark, closed days of a home's ledger are read as Parquet (made first where enough of it is due), the rest as it lies.
 
     Args:
         reader: of the ledger.
         end_size: entries with a lower index are read; all by default.
-        engine: `duckdb` or `sqlite`.
+        engine: `duckdb`, `sqlite`, or one that is reached over a connection.
         view_from: first entry that is read: the `period.opened` of the period, or 0 (see `opening_of`).
         views: bytes of views.json; the shipped ones by default.
         due_at: entries of closed days that must wait before they are made into Parquet here.
@@ -74,19 +75,20 @@ class Evidence:
     Raises:
         LedgerFault: an entry is no envelope, has a field of another type than its view says, or is not the one in the tree.
         BadInput: the range is none, or there is no such engine.
+        CouldNotLook: the engine cannot be reached, or its client is not installed.
     """
 
     def __init__(
-        self, reader: Reader, end_size: int | None = None, engine: str = "duckdb", view_from: int = 0, views: bytes | None = None,
-        due_at: int = DUE_AT,
+        self, reader: Reader, end_size: int | None = None, engine: str | Elsewhere = "duckdb", view_from: int = 0,
+        views: bytes | None = None, due_at: int = DUE_AT,
     ) -> None:  # fmt: skip
         size = reader.size
         end = size if end_size is None else end_size
         if not 0 <= view_from <= end <= size:
             raise BadInput(f"There are no entries {view_from} to {end}; the ledger has {size}.", "Ask for fewer.")
-        if engine not in ("duckdb", "sqlite"):
-            raise BadInput(f"There is no engine {engine!r}.", "Use duckdb or sqlite.")
-        self.engine = engine
+        self.engine = engine.kind if isinstance(engine, Elsewhere) else engine
+        if isinstance(engine, str) and engine not in ("duckdb", "sqlite"):
+            raise BadInput(f"There is no engine {engine!r}.", "Use duckdb or sqlite, or say where another one is.")
         self.view_from = view_from
         self.end_size = view_from
         self.first_at_us = 0
@@ -98,10 +100,11 @@ class Evidence:
         self._adopted: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
         self._producers = Producers(view_from == 0)
         self._leaves = Leaves(reader)
-        self._store = ColumnStore(reader, views) if engine == "duckdb" and isinstance(reader, LedgerReader) else None
+        columnar = self.engine in ("duckdb", "spark")
+        self._store = ColumnStore(reader, views) if columnar and isinstance(reader, LedgerReader) else None
         self._due_at = due_at
-        self._columns = ColumnTables(views, self._store) if engine == "duckdb" else None
-        self._rows = SqliteTables(Views.parse(views)) if engine == "sqlite" else None
+        self._columns = _columnwise(engine, views, self._store) if columnar else None
+        self._rows = None if columnar else _rowwise(engine, views)
         self._prepared: tuple[int, int, int] = (0, 0, 0)
         try:
             self.extend(reader, end)
@@ -110,7 +113,7 @@ class Evidence:
             raise
 
     @property
-    def _tables(self) -> ColumnTables | SqliteTables:
+    def _tables(self) -> Columnwise | Rowwise:
         tables = self._columns or self._rows
         assert tables is not None
         return tables
@@ -129,7 +132,7 @@ class Evidence:
         self.end_size = max(end_size, self.end_size)
         self._prepared = (0, 0, 0)
 
-    def _by_columns(self, tables: ColumnTables, reader: Reader, end: int) -> None:
+    def _by_columns(self, tables: Columnwise, reader: Reader, end: int) -> None:
         """Whole partitions in place, what lies before and behind them loaded."""
         start, partitions = self.end_size, []
         if self._store is not None and not self.counts:
@@ -143,7 +146,7 @@ class Evidence:
             start = partitions[-1].stop
         self._load(tables, reader, start, end)
 
-    def _load(self, tables: ColumnTables, reader: Reader, start: int, stop: int) -> None:
+    def _load(self, tables: Columnwise, reader: Reader, start: int, stop: int) -> None:
         if start < stop:
             self._absorb(reader, tables.load(self._leaves.hashed(reader.entries(start, stop), start), start))
 
@@ -236,7 +239,7 @@ class Evidence:
             CouldNotLook: the engine is not DuckDB.
             BadInput: as `query`.
         """
-        if self._columns is None:
+        if not isinstance(self._columns, ColumnTables):
             raise CouldNotLook("Only DuckDB weighs a population without its rows.", "Use the engine duckdb.")
         return self._columns.weigh(population, procedure, params, most)
 
@@ -262,6 +265,23 @@ class Evidence:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _columnwise(engine: str | Elsewhere, views: bytes, store: ColumnStore | None) -> Columnwise:
+    if not isinstance(engine, Elsewhere):
+        return ColumnTables(views, store)
+    # Clients of other engines are extras: imported only by those who ask for them.
+    from affiant.assurance.spark import SparkTables
+
+    return SparkTables(views, store, engine)
+
+
+def _rowwise(engine: str | Elsewhere, views: bytes) -> Rowwise:
+    if not isinstance(engine, Elsewhere):
+        return SqliteTables(Views.parse(views))
+    from affiant.assurance.postgres import PostgresTables
+
+    return PostgresTables(Views.parse(views), engine.url())
 
 
 class Leaves:

@@ -1,4 +1,4 @@
-"""`affiant control …`: run controls over a period, list those in force, and put newer versions into force."""
+"""`affiant control …`: run controls, recalculate runs on another engine, list what is in force, and put newer versions into force."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from affiant.cli.session import as_option, session
 from affiant.cli.shared import FINDING, GOOD, UNSEEN, home_option, need_home, out, period_us, say, table, when, worst
 from affiant.kit.errors import BadInput
 
+ENGINES = ("sqlite", "duckdb", "spark", "postgres")
 _CODES = {"deviations noted": FINDING, "design gap": FINDING, "not tested": UNSEEN}
 
 
 @click.group("control")
 def command() -> None:
-    """Run controls over a period, list them, and put newer versions into force."""
+    """Run controls over a period, recalculate runs, list controls, and put newer versions into force."""
 
 
 @command.command("run")
@@ -52,6 +53,40 @@ def run(
         rows, deviations, untested = line["population"]["rows"], len(line["deviations"]), line["could_not_test"]
         say(f"{line['control']:<8} {line['result']} · {rows} rows, {deviations} deviations, {untested} could not be tested")
     return worst(_CODES.get(line["result"], GOOD) for line in lines)
+
+
+@command.command("recalculate")
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option("--engine", type=click.Choice(ENGINES), default="sqlite", show_default=True, help="What answers the queries.")
+@click.option("--at", "where", default="", metavar="URL", help="Spark's sc://host:port or PostgreSQL's URL; or env:NAME, file:PATH.")
+@click.option(
+    "--parquet", default="", metavar="PLACE", help="Where Spark finds a copy of HOME/derived/parquet, such as s3a://bucket/parquet."
+)
+@home_option
+def recalculate_command(runs: tuple[str, ...], engine: str, where: str, parquet: str, home: Path | None) -> int:
+    """Ask the same queries again of another engine, and compare with what the ledger says of a run.
+
+    Rows, items, unmatched rows and the result must be the ones that were recorded. Takes the newest run of each control, or those
+    named. Reads only, and may run while the home is served. PostgreSQL is given the entries' columns in temporary tables; Spark
+    is sent those that no Parquet holds yet. Exit code 1 where something differs, 3 where it could not be looked at.
+    """
+    from affiant.assurance import Elsewhere, recalculate
+    from affiant.catalog import load
+    from affiant.ledger.opening import reading
+
+    if (engine in ("spark", "postgres")) != bool(where) or (parquet and engine != "spark"):
+        raise BadInput("The engine and its place do not go together.", "Give --at with spark and postgres only, --parquet with spark only.")
+    codes = []
+    with reading(need_home(home)) as reader:
+        for each in recalculate(reader, load(), runs, Elsewhere(engine, where, parquet) if where else engine):
+            out({
+                "control": each.control, "run": each.run, "engine": each.engine, "rows": each.rows,
+                "equal": not each.differs and not each.unseen, "differs": list(each.differs), "unseen": each.unseen,
+            })  # fmt: skip
+            found = each.unseen or (f"differs in {', '.join(each.differs)}" if each.differs else "equal")
+            say(f"{each.control:<8} {found} · {each.rows} rows")
+            codes.append(UNSEEN if each.unseen else FINDING if each.differs else GOOD)
+    return worst(codes)
 
 
 @command.command("adopt")

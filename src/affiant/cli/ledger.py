@@ -55,7 +55,8 @@ def show(home: Path | None, index: int | None, ref: str | None) -> None:
     with reading(need_home(home)) as reader:
         indexes = [index] if index is not None else reader.find(ref or "")
         if not indexes:
-            raise NotFound(f"The ledger has no entry about {ref}.", "The id is in the header x-affiant-exchange of the answer.")
+            pruned = f" Entries below {reader.begin:,} were pruned and cannot be looked through." if reader.begin else ""
+            raise NotFound(f"The ledger has no entry about {ref}.{pruned}", "The id is in the header x-affiant-exchange of the answer.")
         covered = reader.checkpoint().size
         for number in indexes:
             event = reader.event(number)

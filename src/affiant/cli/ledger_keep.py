@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import click
 
-from affiant.cli.session import as_option, session
+from affiant.cli.session import Session, as_option, session
 from affiant.cli.shared import FINDING, home_option, moment_us, need_home, out, say, when
+from affiant.kit.clock import open_clock
+from affiant.kit.errors import BadInput
+from affiant.kit.home import Home
+from affiant.ledger.pruning import Taken, appending, take_away
 
 
 @click.group("hold")
@@ -56,27 +61,58 @@ def release(ctx: click.Context, hold_id: str, why: str, home: Path | None, perso
 
 @click.command("prune")
 @click.option("--before", required=True, metavar="T", help="Instant or UTC date: entries from then on stay.")
+@click.option(
+    "--archive-to",
+    "folder",
+    default=None,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Put copies there, on another disk: deflated bundles, each read back and held against the tree.",
+)
+@click.option("--for-good", is_flag=True, help="Keep no copies: the entries cannot be had again.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go, and why it may not.")
 @home_option
 @as_option
 @click.pass_context
-def prune(ctx: click.Context, before: str, dry_run: bool, home: Path | None, person: str) -> int:
-    """Publish the ledger from a later index on (C2SP minimum index). Tree and proofs stay as they are.
+def prune(ctx: click.Context, before: str, folder: Path | None, for_good: bool, dry_run: bool, home: Path | None, person: str) -> int:
+    """Take old entries out of what is published (C2SP minimum index), and off this disk. Tree, hash tiles and proofs stay as they are.
 
-    Refused before 18 months are over, inside the open period and under a legal hold. The index is in HOME/ledger/minimum-index; `affiant
-    ledger serve` then answers 404 for what lies below. Copies of entries about keys and erasures stay, each with its proof.
+    Refused before 18 months are over, inside the open period and under a legal hold. Either --archive-to or --for-good says what becomes of
+    the entries; both are recorded. Copies of entries about keys, erasures and prunings stay in the home, each with its proof. Killed
+    anywhere, it is asked for again. May run while the home is served.
     """
-    with session(ctx, need_home(home), person) as api:
-        plan: dict[str, Any] = api.post("/ledger/prune", {"before": moment_us(before), "dry_run": dry_run})
-    out(plan)
-    words = f"{plan['entries']:,} entries below {plan['minimum']:,} ({plan['files']:,} files, {plan['bytes']:,} bytes in place)"
-    if plan["done"]:
-        say(f"No longer published: {words}.")
-        return 0
-    say(f"Would go: {words}; before {when(plan['before_us'])}.")
-    for why in plan["refused"]:
-        say(f"Refused: {why}.")
-    return FINDING if plan["refused"] else 0
+    if not dry_run and (folder is None) == (not for_good):
+        raise BadInput("Say what becomes of the entries.", "Give either --archive-to DIR or --for-good; --dry-run shows what would go.")
+    opened = need_home(home)
+    with session(ctx, opened, person) as api:
+        plan: dict[str, Any] = api.post("/ledger/prune", {"before": moment_us(before), "dry_run": True})
+        open_now = api.served
+        if not dry_run and (plan["entries"] or plan["refused"] or plan["held"] >= plan["minimum"]):
+            plan = api.post("/ledger/prune", {"before": moment_us(before), "dry_run": False})
+        if not dry_run and open_now:
+            taken = _take(opened, folder, person, lambda: _holds(api))
+    words = f"{plan['entries']:,} entries below {plan['minimum']:,} ({plan['files']:,} files, {plan['bytes']:,} bytes)"
+    if dry_run:
+        out(plan)
+        say(f"Would go: {words}; before {when(plan['before_us'])}.")
+        for why in plan["refused"]:
+            say(f"Refused: {why}.")
+        return FINDING if plan["refused"] else 0
+    if not open_now:
+        taken = _take(opened, folder, person, tuple)
+    where = f"copies in {folder}" if folder is not None else "for good"
+    out(plan | {"done": True, "removed_bytes": taken.bytes, "packs": taken.packs, "held": taken.stop, "recorded": taken.index})
+    say(f"Entries {taken.start:,} to {taken.stop - 1:,} are off this disk, {where}: {taken.bytes:,} bytes freed.")
+    return 0
+
+
+def _holds(api: Session) -> list[str]:
+    return [str(hold["id"]) for hold in api.get("/holds")["holds"]]
+
+
+def _take(home: Home, folder: Path | None, person: str, holds: Callable[[], Sequence[str]]) -> Taken:
+    with appending(home, open_clock()) as append:
+        return take_away(home, append, folder, f"person:{person}" if person else "system:local", holds)
 
 
 @click.command("erasures")

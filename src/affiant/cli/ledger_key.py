@@ -14,16 +14,23 @@ from affiant.cli.shared import home_option, need_home, out, say, when
 from affiant.kit.clock import open_clock
 from affiant.kit.errors import Conflict
 from affiant.kit.keyring import open_keyring, rewrap
-from affiant.ledger.keycall import ask_for_keys
+from affiant.ledger.keycall import ask_for_keys, take_keys
+from affiant.ledger.logkeys import chain
 from affiant.ledger.opening import reading
+from affiant.ledger.where import is_server_home
 from affiant.proof.note import VerifierKey
 
 DAY_S = 86_400
+_NODES = (
+    "Only this node can sign with it: until another has the key, heads wait while this one is away. For each other node: "
+    "bring it a copy of this node's keys/keyring and run `affiant ledger key take FILE` there."
+)
+_NODES_VAULT = "Other nodes find it in Vault, if their token may read and sign with it; `affiant status` there says if not."
 
 
 @click.group("key")
 def command() -> None:
-    """Show, rotate and revoke the log's signing key."""
+    """Show, rotate, take over and revoke the log's signing key."""
 
 
 @command.command("show")
@@ -69,9 +76,28 @@ def rotate(home: Path | None, to: str, overlap_days: int, why: str, person: str)
     Who trusts the old key follows the signed hand-over. Give the new verifier key to witnesses and auditors within the overlap.
     """
     asked = {"do": "rotate", "to": to, "overlap_s": overlap_days * DAY_S, "actor": _actor(person), "why": why}
-    made = ask_for_keys(need_home(home), open_clock(), asked)
+    opened = need_home(home)
+    made = ask_for_keys(opened, open_clock(), asked)
     out(made)
     say(f"The log is signed by {VerifierKey.parse(made['vkey']).id.hex()} from entry {made['index']:,} on. Tell witnesses and auditors.")
+    if is_server_home(opened):
+        say(_NODES_VAULT if to else _NODES)
+
+
+@command.command("take")
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@home_option
+@click.option("--unlock", default="", metavar="REF", help="The secret that opens FILE, where it is another than this node's.")
+def take(file: Path, home: Path | None, unlock: str) -> None:
+    """Take over the log's key from FILE, a copy of another node's keys/keyring, on a ledger that lies on servers.
+
+    The file is encrypted and stays so. A node that serves takes the key up within a second, and may then lead.
+    """
+    opened = need_home(home)
+    ring = take_keys(opened, file, unlock)
+    keys = chain(opened, ring)
+    out({"vkey": str(keys.current), "keys": len(keys.keys)})
+    say(f"This node holds {keys.current.id.hex()}, the newest of {len(keys.keys)} keys of the log.")
 
 
 @command.command("revoke")

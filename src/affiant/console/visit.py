@@ -5,7 +5,7 @@ A visit exists only after the session, the role and (for forms) the CSRF token w
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -183,4 +183,9 @@ def catch_up(context: Context, index: Index) -> int:
         CouldNotLook: the ledger is out of reach.
     """
     reader = context.reader
-    return index.catch_up(reader.size, lambda start, stop: enumerate(reader.entries(start, stop), start))
+
+    def read(start: int, stop: int) -> Iterator[tuple[int, bytes]]:
+        begin = max(start, reader.begin)  # what was pruned is in no list
+        return enumerate(reader.entries(begin, max(begin, stop)), begin)
+
+    return index.catch_up(reader.size, read)

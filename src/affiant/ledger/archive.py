@@ -2,8 +2,9 @@
 
 A pack `<first bundle, 12 digits>-<count>.pack` holds zlib streams back to back, one a bundle, then count + 1 u64 offsets (big endian),
 the first bundle and the count as u64, and 16 bytes of magic. A pack is made beside, read back and held against the hash tiles before it
-gets its name; only then do the plain bundles and the segments behind it go (`archiving`). The archive covers the bundles [0, n) without
-a gap. Leaves out: serving (`cli.tileserver`), what is still published (`retention`), Parquet (`columnar`).
+gets its name; only then do the plain bundles and the segments behind it go (`archiving`). The archive covers bundles without a gap, from 0
+on, or from where a home that was pruned begins. Leaves out: serving (`cli.tileserver`), what is still published (`retention`), Parquet
+(`columnar`).
 """
 
 from __future__ import annotations
@@ -160,9 +161,12 @@ class _Open:
             os.close(self.fd)
             raise
 
-    def read(self, number: int) -> bytes:
+    def deflated(self, number: int) -> bytes:
         begin, end = self.offsets[number - self.pack.first : number - self.pack.first + 2]
-        data = os.pread(self.fd, max(0, end - begin), begin)
+        return os.pread(self.fd, max(0, end - begin), begin)
+
+    def read(self, number: int) -> bytes:
+        data = self.deflated(number)
         try:
             engine = zlib.decompressobj()
             raw = engine.decompress(data, MAX_RAW)
@@ -207,12 +211,9 @@ class Archive:
             return self._packs
 
     def _list(self) -> list[Pack]:
-        found = []
-        for path in self.directory.iterdir():
-            first, _, count = path.name.removesuffix(".pack").partition("-")
-            if path.suffix == ".pack" and first.isdigit() and count.isdigit() and int(count):
-                found.append(Pack(path, int(first), int(count)))
-        found.sort(key=lambda pack: pack.first)
+        found = self._found()
+        # A pack that was cut lies beside the one that it was cut from until that one is gone.
+        found = [each for n, each in enumerate(found) if n + 1 == len(found) or each.stop != found[n + 1].stop]
         for before, after in pairwise(found):
             if before.stop != after.first:
                 raise LedgerFault(f"{after.path.name} follows bundle {before.stop - 1} in {self.directory}.", _RESTORE)
@@ -256,6 +257,51 @@ class Archive:
                 except OSError as error:
                     raise LedgerFault(f"{packs[low].path} cannot be read: {error.strerror}.", _RESTORE) from error
             return self._open.read(number)
+
+    def cut(self, first: int, ops: FileOps) -> int:
+        """Take away the packs below the bundle `first`; one that reaches beyond is made anew from there on. Gives their bytes."""
+        gone = 0
+        for each in self._found():
+            if each.first >= first:
+                continue
+            size = each.path.stat().st_size
+            if each.stop > first:
+                size -= self._cut_one(each, first, ops).path.stat().st_size
+            # One at a time and on disk: what is left after a power cut has no gap either.
+            each.path.unlink()
+            ops.sync_directory(self.directory)
+            gone += size
+        self.close()
+        return gone
+
+    def _cut_one(self, pack: Pack, first: int, ops: FileOps) -> Pack:
+        """The rest of a pack from a bundle on, read back before it gets its name."""
+        opened, writer = _Open(pack), PackWriter(self.directory, first, ops)
+        try:
+            for number in range(first, pack.stop):
+                writer.add_deflated(opened.deflated(number))
+            made = _Open(writer.closed())
+            try:
+                for number in range(first, pack.stop):
+                    if made.read(number) != opened.read(number):
+                        raise LedgerFault(f"Bundle {number} of {pack.path} could not be copied.", "Check the disk.")
+            finally:
+                made.close()
+            return writer.name()
+        except BaseException:
+            writer.abandon()
+            raise
+        finally:
+            opened.close()
+
+    def _found(self) -> list[Pack]:
+        """Every pack in the folder, those included from which another was cut."""
+        try:
+            names = [(path, path.stem.partition("-")) for path in self.directory.iterdir() if path.suffix == ".pack"]
+        except FileNotFoundError:
+            return []
+        packs = [Pack(path, int(a), int(b)) for path, (a, _, b) in names if a.isdigit() and b.isdigit() and int(b)]
+        return sorted(packs, key=lambda pack: (pack.first, pack.stop))
 
     def entries(self, number: int) -> list[bytes] | None:
         """The 256 entries of a bundle, or None as `bundle`.
@@ -310,25 +356,32 @@ def check_pack(pack: Pack, leaves: Callable[[int], bytes], hashes: Callable[[lis
         opened.close()
 
 
-def archived_segments(archive: Archive, stop: int) -> Iterator[tuple[int, bytes]]:
-    """(first index, frames) of the archived entries [0, stop), a pack at a time, laid out as a segment would be.
+def archived_segments(archive: Archive, stop: int, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """(first index, frames) of the archived entries [start, stop), a pack at a time, laid out as a segment would be.
 
     Entries of one producer that follow one another stand as one batch: where batches ended is not kept.
+
+    Args:
+        start: a multiple of 256.
 
     Raises:
         LedgerFault: one is not there.
     """
-    if archive.begin or archive.stop * TILE_WIDTH < stop:
-        lacking = 0 if archive.begin else archive.stop
+    start_bundle = start // TILE_WIDTH
+    if archive.begin > start_bundle or archive.stop * TILE_WIDTH < stop:
+        lacking = start_bundle if archive.begin > start_bundle else archive.stop
         raise LedgerFault(f"{archive.directory} lacks bundle {lacking}.", _RESTORE)
     for each in archive.packs():
-        first = each.first * TILE_WIDTH
+        begin = max(each.first, start_bundle)
+        first = begin * TILE_WIDTH
         if first >= stop:
             return
+        if each.stop <= begin:
+            continue
         parts: list[bytes] = []
         run: list[bytes] = []
         producer = b""
-        for number in range(each.first, min(each.stop, -(-stop // TILE_WIDTH))):
+        for number in range(begin, min(each.stop, -(-stop // TILE_WIDTH))):
             for entry in (archive.entries(number) or [])[: stop - number * TILE_WIDTH]:
                 found = _PRODUCER.search(entry)
                 name = found[0] if found is not None else b""

@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,6 +22,7 @@ from affiant.kit.home import Home
 from affiant.ledger.archive import ARCHIVE, Archive, Pack, PackWriter, check_pack
 from affiant.ledger.days import Run, closed_runs, day_of, time_of
 from affiant.ledger.fileops import FileOps
+from affiant.ledger.floor import read_floor
 from affiant.ledger.reader import LedgerReader
 from affiant.ledger.recovery import STATE
 from affiant.ledger.segment import segment_firsts, segment_name
@@ -43,7 +44,12 @@ class Archived:
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
+def alone_with(directory: Path) -> Iterator[None]:
+    """Be the only process that changes the archive.
+
+    Raises:
+        Conflict: another one does.
+    """
     directory.mkdir(exist_ok=True)
     handle = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -68,18 +74,18 @@ def archive_days(home: Home, keep_days: int = 7, ops: FileOps | None = None, say
     """
     ops = ops or FileOps()
     directory = home.root / ARCHIVE
-    with _alone(directory):
+    with alone_with(directory):
         reader, archive = LedgerReader(home), Archive(directory)
         for path in directory.glob("*.tmp"):
             path.unlink()
         made = size = gone = 0
         for pack in archive.packs()[-1:]:
-            gone += _remove_bundles(home, pack)
-        for run in closed_runs(reader, archive.stop, keep_days):
+            gone += remove_bundles(home, range(pack.first, pack.stop))
+        for run in closed_runs(reader, max(archive.stop, read_floor(home).begin // TILE_WIDTH), keep_days):
             pack = _pack(reader, directory, run, ops)
             made, size = made + 1, size + pack.path.stat().st_size
             say(f"{day_of(time_of(reader.entry(run.first * TILE_WIDTH)))}: bundles {run.first} to {run.stop - 1}")
-            gone += _remove_bundles(home, pack)
+            gone += remove_bundles(home, range(pack.first, pack.stop))
         entries = sum(pack.count for pack in archive.packs()[-made:]) * TILE_WIDTH if made else 0
         segments = _remove_segments(home, archive.stop * TILE_WIDTH, ops)
         archive.close()
@@ -102,11 +108,11 @@ def _pack(reader: LedgerReader, directory: Path, run: Run, ops: FileOps) -> Pack
         raise
 
 
-def _remove_bundles(home: Home, pack: Pack) -> int:
-    """Take plain bundles away that a pack holds; gives their bytes."""
+def remove_bundles(home: Home, numbers: Iterable[int]) -> int:
+    """Take plain bundles away; gives their bytes."""
     gone = 0
     folders: set[Path] = set()
-    for number in range(pack.first, pack.stop):
+    for number in numbers:
         path = home.ledger / bundle_path(number)
         with contextlib.suppress(FileNotFoundError):
             size = path.stat().st_size

@@ -57,6 +57,11 @@ class Index:
         self._lock = threading.Lock()
         self._memory: sqlite3.Connection | None = None
 
+    @property
+    def begin(self) -> int:
+        """Lowest index that is held at all."""
+        return 0
+
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(exist_ok=True)
         db = sqlite3.connect(self._path, timeout=30, isolation_level=None)

@@ -2,7 +2,8 @@
 
 The order makes a kill harmless: everything on disk is signed by the present key (head over N entries); the keyring takes the new key and
 the statement "after N"; the event is appended; the next head is signed by the new key. A start that finds a statement in the keyring and
-no event appends it (`due_events`). Leaves out: what a statement is and how it is followed (`proof.logkeys`).
+no event appends it (`due_events`). Leaves out: what a statement is and how it is followed (`proof.logkeys`), nodes that share a log
+(`serverhome.keychange`).
 """
 
 from __future__ import annotations
@@ -62,10 +63,16 @@ def signing_key(home: Home, ring: Keyring) -> LogKey:
 
     Raises:
         LedgerFault: as `chain`.
+        NotFound: this home does not hold the key in force: another node replaced it.
         BadInput: Vault holds a key and is not configured.
     """
     keys = chain(home, ring)
     until = {h.old: h.overlap_until_us for h in keys.hand_overs}
+    if not (ring.held[-1].seed or ring.held[-1].transit):
+        raise NotFound(
+            f"This home does not hold the log's key in force, {keys.current.id.hex()}.",
+            "Bring keys/keyring of a node that does, and run `affiant ledger key take FILE`.",
+        )
     beside = [
         (LogKey(home.origin, held.signer()), until[_vkey(home, held)])
         for held in ring.held[:-1]
@@ -94,7 +101,7 @@ def due_events(ring: Keyring, head: int, seen: Iterable[str]) -> list[Draft]:
                 "Restore segments/, ledger/, checkpoints.log and keys/ from one backup.",
             )
         if statement.after == head and note.decode() not in known:
-            due.append(_event(statement, note, "system:ledger", "finished at start"))
+            due.append(event_of(note, "system:ledger", "finished at start"))
     return due
 
 
@@ -105,12 +112,20 @@ def _read(note: bytes) -> Statement:
         raise LedgerFault(f"A statement about the log's key does not hold: {error.message}", "Restore the keyring.") from error
 
 
-def _event(statement: Statement, note: bytes, actor: str, why: str) -> Draft:
+def event_of(note: bytes, actor: str, why: str, held: str = "") -> Draft:
+    """The event of a statement.
+
+    Args:
+        held: `vault:MOUNT/NAME@VERSION` where Vault holds the new key, so that other nodes find it.
+    """
+    statement = _read(note)
     if isinstance(statement, HandOver):
-        body = {
+        body: dict[str, Any] = {
             "old": str(statement.old), "new": str(statement.new), "after": statement.after,
             "overlap_until": statement.overlap_until_us, "statement": note.decode(), "why": why,
         }  # fmt: skip
+        if held:
+            body["held"] = held
         return Draft(ROTATED, body, ref=statement.new.id.hex(), actor=actor)
     body = {"key": str(statement.key), "by_key": str(statement.by), "after": statement.after, "statement": note.decode(), "why": why}
     return Draft(REVOKED, body, ref=statement.key.id.hex(), actor=actor)
@@ -131,15 +146,39 @@ def change(writer: Pen, ring: Keyring, asked: Any) -> Changed:
     Raises:
         BadInput: it is neither. Others: as `rotate` and `revoke`.
     """
-    try:
-        actor, why = str(asked["actor"]), str(asked["why"])
-        if asked["do"] == "rotate":
-            return rotate(writer, ring, new_key(str(asked["to"])), int(asked["overlap_s"]), actor, why)
-        if asked["do"] == "revoke":
-            return revoke(writer, ring, str(asked["key"]), actor, why)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"The request about the log's key cannot be read: {error!r}.", "Use `affiant ledger key`.") from error
-    raise BadInput(f"There is no {asked['do']!r} of the log's key.", "Ask to rotate or revoke.")
+    wish = Wish.read(asked)
+    if wish.do == "rotate":
+        return rotate(writer, ring, new_key(wish.to), wish.overlap_s, wish.actor, wish.why)
+    return revoke(writer, ring, wish.key, wish.actor, wish.why)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A request about the log's key; see `change`."""
+
+    do: str
+    actor: str
+    why: str
+    to: str = ""
+    overlap_s: int = 0
+    key: str = ""
+
+    @classmethod
+    def read(cls, asked: Any) -> Wish:
+        """Read one.
+
+        Raises:
+            BadInput: it is none.
+        """
+        try:
+            do, actor, why = str(asked["do"]), str(asked["actor"]), str(asked["why"])
+            if do == "rotate":
+                return cls(do, actor, why, to=str(asked["to"]), overlap_s=int(asked["overlap_s"]))
+            if do == "revoke":
+                return cls(do, actor, why, key=str(asked["key"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(f"The request about the log's key cannot be read: {error!r}.", "Use `affiant ledger key`.") from error
+        raise BadInput(f"There is no {do!r} of the log's key.", "Ask to rotate or revoke.")
 
 
 def new_key(to: str) -> HeldKey:
@@ -169,29 +208,65 @@ def rotate(writer: Pen, ring: Keyring, new: HeldKey, overlap_s: int, actor: str,
         BadInput: the overlap is too long. Conflict: the key was in force before.
         LedgerUnavailable: Vault cannot be reached; nothing was changed.
     """
+    check_rotation(ring, new, overlap_s)
+    # 1. All that is on disk is signed by the present key.
+    after = writer.checkpoint(keep=True).size
+    made = hand_over(writer.home, ring, new, overlap_s, after, writer.now_us())
+    # 2. The keyring holds the decision; from here on a kill is made up for at the next start.
+    changed = made.settled(overlap_s == 0)
+    save_keyring(writer.home, changed)
+    # 3. and 4. The entry, then a head over it by the new key.
+    writer.use_keys(changed)
+    index = writer.append([event_of(made.note, actor, why, new.transit)])
+    publish(writer.home, changed)
+    writer.checkpoint(keep=True)
+    return Changed(changed, index, made.vkey)
+
+
+def check_rotation(ring: Keyring, new: HeldKey, overlap_s: int) -> None:
+    """Refuse what cannot be a hand-over.
+
+    Raises:
+        BadInput: the overlap is too long. Conflict: the key was in force before.
+    """
     if not 0 <= overlap_s <= MAX_OVERLAP_S:
         raise BadInput(f"An overlap of {overlap_s} s is too long.", f"At most {MAX_OVERLAP_S // 86_400} days.")
     if any(held.public == new.public for held in ring.held):
         raise Conflict("That key was a key of this log already.", "Make a fresh one; a key never comes back.")
-    home = writer.home
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A statement that was signed, the keyring that goes with it (nothing given up yet), and the key concerned."""
+
+    ring: Keyring
+    note: bytes
+    vkey: VerifierKey
+
+    def settled(self, give_up: bool) -> Keyring:
+        """The keyring once the statement holds.
+
+        Args:
+            give_up: without what the key before the one in force could sign with.
+        """
+        held = self.ring.held
+        if not give_up:
+            return self.ring
+        return replace(self.ring, log_keys=(*held[:-2], held[-2].given_up(), held[-1]))
+
+
+def hand_over(home: Home, ring: Keyring, new: HeldKey, overlap_s: int, after: int, now_us: int) -> Made:
+    """Sign the log over to another key, for heads over more than `after` entries.
+
+    Raises:
+        LedgerUnavailable: Vault cannot be reached.
+    """
     old_key, new_key = LogKey(home.origin, ring.held[-1].signer()), LogKey(home.origin, new.signer())
-    # 1. All that is on disk is signed by the present key.
-    after = writer.checkpoint(keep=True).size
-    now_us = writer.now_us()
     statement = HandOver(home.origin, after, old_key.vkey, new_key.vkey, now_us + overlap_s * 1_000_000 if overlap_s else 0)
     note = old_key.sign_text(statement.text()) + signature_line(statement.text(), new_key.vkey, new_key.raw).encode()
     _read(note)
-    # 2. The keyring holds the decision; from here on a kill is made up for at the next start.
-    held = _tidy(home, ring, now_us)
-    held = (*held[:-1], held[-1] if overlap_s else held[-1].given_up(), new)
-    changed = replace(ring, log_seed=new.seed, log_keys=held, statements=(*ring.statements, note))
-    save_keyring(home, changed)
-    # 3. and 4. The entry, then a head over it by the new key.
-    writer.use_keys(changed)
-    index = writer.append([_event(statement, note, actor, why)])
-    publish(home, changed)
-    writer.checkpoint(keep=True)
-    return Changed(changed, index, new_key.vkey)
+    held = (*_tidy(home, ring, now_us), new)
+    return Made(replace(ring, log_seed=new.seed, log_keys=held, statements=(*ring.statements, note)), note, new_key.vkey)
 
 
 def revoke(writer: Pen, ring: Keyring, key_id: str, actor: str, why: str) -> Changed:
@@ -200,7 +275,23 @@ def revoke(writer: Pen, ring: Keyring, key_id: str, actor: str, why: str) -> Cha
     Raises:
         NotFound: no such key. Conflict: it is in force, or revoked already.
     """
-    home = writer.home
+    found = revocable(writer.home, ring, key_id)
+    after = writer.checkpoint(keep=True).size
+    made = revocation(writer.home, ring, found, after, writer.now_us())
+    save_keyring(writer.home, made.ring)
+    writer.use_keys(made.ring)
+    index = writer.append([event_of(made.note, actor, why)])
+    publish(writer.home, made.ring)
+    writer.checkpoint(keep=True)
+    return Changed(made.ring, index, found)
+
+
+def revocable(home: Home, ring: Keyring, key_id: str) -> VerifierKey:
+    """The replaced key of that id, or written out.
+
+    Raises:
+        NotFound: no such key. Conflict: it is in force, or revoked already.
+    """
     keys = chain(home, ring)
     found = next((key for key in keys.keys if key_id in (key.id.hex(), str(key))), None)
     if found is None:
@@ -209,19 +300,20 @@ def revoke(writer: Pen, ring: Keyring, key_id: str, actor: str, why: str) -> Cha
         raise Conflict("That key is in force.", "Rotate first: `affiant ledger key rotate --overlap-days 0`; then revoke it.")
     if found in keys.revoked:
         raise Conflict(f"That key is revoked for heads over more than {keys.revoked[found]} entries.", "Nothing to do.")
+    return found
+
+
+def revocation(home: Home, ring: Keyring, key: VerifierKey, after: int, now_us: int) -> Made:
+    """Sign that a replaced key does not count for heads over more than `after` entries.
+
+    Raises:
+        LedgerUnavailable: Vault cannot be reached.
+    """
     signer = LogKey(home.origin, ring.held[-1].signer())
-    after = writer.checkpoint(keep=True).size
-    statement = Revocation(home.origin, after, found, keys.current)
-    note = signer.sign_text(statement.text())
+    note = signer.sign_text(Revocation(home.origin, after, key, signer.vkey).text())
     _read(note)
-    held = tuple(each.given_up() if each.public == found.public else each for each in _tidy(home, ring, writer.now_us()))
-    changed = replace(ring, log_keys=held, statements=(*ring.statements, note))
-    save_keyring(home, changed)
-    writer.use_keys(changed)
-    index = writer.append([_event(statement, note, actor, why)])
-    publish(home, changed)
-    writer.checkpoint(keep=True)
-    return Changed(changed, index, found)
+    held = tuple(each.given_up() if each.public == key.public else each for each in _tidy(home, ring, now_us))
+    return Made(replace(ring, log_keys=held, statements=(*ring.statements, note)), note, key)
 
 
 def publish(home: Home, ring: Keyring) -> None:

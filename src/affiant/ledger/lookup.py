@@ -126,8 +126,9 @@ class Lookup:
             return [each for each in self._old if each.start < size]
 
     def _read(self) -> list[Old]:
-        """Partitions that begin at 0 and follow one another; what lies behind a damaged one is looked up in the tail."""
-        folder, found, due = self._derived / "parquet" / "_manifest", [], 0
+        """Partitions that begin with the first entry held and follow one another; what lies behind a damaged one is left to the tail."""
+        folder, due = self._derived / "parquet" / "_manifest", self._tail.begin
+        found: list[Old] = []
         known = {each.path: each for each in self._old}
         try:
             names = sorted(path.name for path in folder.iterdir() if path.suffix == ".json")
@@ -136,6 +137,8 @@ class Lookup:
         for name in names:
             start, _, stop = name.removesuffix(".json").partition("-")
             path = self._derived / "refs" / f"{start}-{stop}.refs"
+            if start.isdigit() and int(start) < due and not found:
+                continue  # of entries that were pruned
             if not start.isdigit() or not stop.isdigit() or int(start) != due:
                 break
             try:

@@ -1,15 +1,18 @@
 """Reading the ledger of a home from any process, while it is written or at rest.
 
 Sealed by nothing but hashes: use `verify` to check, this to look. Full bundles give old entries, segments the newest ones, and only
-entries that are on disk are seen. Leaves out: checks of the whole (`verify`), outside anchors (`anchors`).
+entries that are on disk are seen. Of entries that were pruned there are hashes and proofs, and the entries of lasting types. Leaves out:
+checks of the whole (`verify`), outside anchors (`anchors`).
 """
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from affiant.kit.errors import BadInput, CouldNotLook, LedgerFault, NotFound
@@ -18,9 +21,10 @@ from affiant.ledger.archive import ARCHIVE, Archive
 from affiant.ledger.checkpoints import SignedHead, parse_vkey, read_kept, read_note
 from affiant.ledger.durable import read_durable
 from affiant.ledger.envelope import Event, decode
+from affiant.ledger.floor import NOTHING_PRUNED, Floor, PrunedError, floor_stamp, read_floor
 from affiant.ledger.index import Index
 from affiant.ledger.lookup import Lookup
-from affiant.ledger.segment import HEADER, MORE, batches, read_from, segment_firsts, segment_name
+from affiant.ledger.segment import batches, place_of, read_from, segment_firsts, segment_name
 from affiant.ledger.tiles import read_bundle, read_tile
 from affiant.proof.errors import ProofError
 from affiant.proof.hashes import (
@@ -44,8 +48,9 @@ TILES_KEPT = 1_024
 class _Tail:
     """The newest entries, read from segments behind the last full bundle of the signed head."""
 
-    def __init__(self, segments: Path) -> None:
+    def __init__(self, segments: Path, floor: Callable[[], Floor]) -> None:
         self._segments = segments
+        self._floor = floor
         self.first = 0
         self.entries: list[bytes] = []
         self._segment = -1
@@ -61,12 +66,9 @@ class _Tail:
         if not firsts:
             raise LedgerFault(f"No segment holds entry {index}.", "Restore the segments from a backup.")
         self._segment, self._offset, self.first, self.entries = firsts[-1], 0, index, []
-        data = read_from(self._segments / segment_name(firsts[-1]), 0)
-        at, offset = firsts[-1], 0
-        while at < index and offset + 8 <= len(data):
-            offset += 8 + (HEADER.unpack_from(data, offset)[0] & ~MORE)
-            at += 1
-        self._offset = offset
+        data, floor = read_from(self._segments / segment_name(firsts[-1]), 0), self._floor()
+        known = (floor.begin, floor.offset) if floor.segment == firsts[-1] else (firsts[-1], 0)
+        self._offset = place_of(data, known[0], index, known[1])
 
     def catch_up(self, base: int, size: int | None) -> None:
         """Read on to `size` (None: to the last whole batch), dropping entries below `base`."""
@@ -91,11 +93,34 @@ class _Tail:
                 return
 
 
+class _HeldIndex(Index):
+    """The index of what is held: entries that were pruned are not in it."""
+
+    def __init__(self, path: Path, home_id: str, entries: Callable[[int, int], Iterator[bytes]], begin: Callable[[], int]) -> None:
+        self._begin, self._start = begin, 0
+        super().__init__(path, home_id, entries)
+
+    @property
+    def begin(self) -> int:
+        """Lowest index that is held."""
+        return self._begin()
+
+    @property
+    def start(self) -> int:
+        """See `Index`."""
+        return max(self._start, self._begin())
+
+    @start.setter
+    def start(self, value: int) -> None:
+        self._start = value
+
+
 class LedgerReader:
     """Reads one home's ledger. Safe for several threads.
 
     Raises (any method):
         LedgerFault: files of the ledger are missing or damaged.
+        PrunedError: entries were asked for that are no longer held; says where they are archived.
     """
 
     def __init__(self, home: Home) -> None:
@@ -104,11 +129,14 @@ class LedgerReader:
         self._note = b""
         self._head: SignedHead | None = None
         self._size = 0
-        self._tail = _Tail(home.segments)
+        self._floor, self._floor_stamp = NOTHING_PRUNED, (0, 0)
+        self._lasting: tuple[int, dict[int, bytes]] = (-1, {})
+        self._tail = _Tail(home.segments, self.floor)
         self._bundles: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
         self._tiles: OrderedDict[tuple[int, int, int], list[bytes]] = OrderedDict()
         self._archive = Archive(home.root / ARCHIVE)
-        self._index = Lookup(home.derived, Index(home.derived / "index.db", home.id, self.entries), self.entries)
+        index = _HeldIndex(home.derived / "index.db", home.id, self.entries, lambda: self.begin)
+        self._index = Lookup(home.derived, index, self.entries)
 
     # -- heads and size
 
@@ -140,6 +168,43 @@ class LedgerReader:
                 self._tail.catch_up(head.size // TILE_WIDTH * TILE_WIDTH, None)
                 self._size = max(self._tail.end, head.size)
             return self._size
+
+    def floor(self) -> Floor:
+        """What is known of the entries that were pruned from this home; read again when that changes."""
+        stamp = floor_stamp(self.home)
+        if stamp != self._floor_stamp:
+            self._floor, self._floor_stamp = read_floor(self.home), stamp
+        return self._floor
+
+    @property
+    def begin(self) -> int:
+        """Lowest index that is held: 0 unless entries were pruned."""
+        return self.floor().begin
+
+    def lasting(self) -> dict[int, bytes]:
+        """Entries of lasting types that were kept when those around them were pruned, by index; each held against the tree.
+
+        Raises:
+            LedgerFault: one is damaged.
+        """
+        folder = self.home.files / "lasting"
+        try:
+            stamp = folder.stat().st_mtime_ns
+        except OSError:
+            return {}
+        if self._lasting[0] != stamp:
+            indexes = sorted(int(path.stem) for path in folder.iterdir() if path.suffix == ".json" and path.stem.isdigit())
+            self._lasting = (stamp, {index: self._kept_entry(folder / f"{index}.json", index) for index in indexes})
+        return self._lasting[1]
+
+    def _kept_entry(self, path: Path, index: int) -> bytes:
+        try:
+            entry = str(json.loads(path.read_bytes())["entry"]).encode()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LedgerFault(f"{path} cannot be read: {error}.", "Restore it from a backup.") from error
+        if leaf_hash(entry) != self.leaf_hash(index):
+            raise LedgerFault(f"{path} does not hold entry {index} of the tree.", "Restore it from a backup.")
+        return entry
 
     @property
     def vkey(self) -> VerifierKey:
@@ -185,9 +250,11 @@ class LedgerReader:
             return read_bundle(self.home.ledger, number, width)
         except LedgerFault:
             archived = self._archive.entries(number)
-            if archived is None:
-                raise
-            return archived
+            if archived is not None:
+                return archived
+            if number * TILE_WIDTH < self.begin:
+                raise self.floor().refusal(number * TILE_WIDTH) from None
+            raise
 
     def _from_tail(self, start: int, stop: int) -> list[bytes]:
         with self._lock:
@@ -213,6 +280,8 @@ class LedgerReader:
             return
         if start < 0 or stop > self.size:
             raise BadInput(f"There are no entries {start} to {stop - 1}; the ledger has {self._size}.", "Ask for fewer.")
+        if start < self.begin:
+            raise self.floor().refusal(start, stop)
         full = self.checkpoint().size // TILE_WIDTH
         while start < stop:
             number = start // TILE_WIDTH
@@ -229,9 +298,12 @@ class LedgerReader:
 
         Raises:
             NotFound: there is none.
+            PrunedError: it was pruned and is not of a lasting type.
         """
         if index < 0 or index >= self.size:
             raise NotFound(f"There is no entry {index}; the ledger has {self._size}.", "Indexes count from 0.")
+        if index < self.begin and index in self.lasting():
+            return self.lasting()[index]
         return next(iter(self.entries(index, index + 1)))
 
     def event(self, index: int) -> Event:
@@ -239,13 +311,24 @@ class LedgerReader:
         return decode(self.entry(index))
 
     def find(self, ref: str) -> list[int]:
-        """Indexes of the entries about an exchange or record, ascending."""
-        return self._index.find(ref, self.size)
+        """Indexes of the entries about an exchange or record, ascending; of those that were pruned only lasting ones are known."""
+        kept = [index for index, event in self._lasting_below() if event.ref == ref]
+        return kept + self._index.find(ref, self.size)
+
+    def _lasting_below(self) -> Iterator[tuple[int, Event]]:
+        """(index, event) of the lasting entries among those that were pruned."""
+        begin = self.begin
+        if begin:
+            yield from ((index, decode(entry)) for index, entry in self.lasting().items() if index < begin)
 
     def of_types(self, *types: str, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Event]]:
-        """(index, event) of entries of these types in [start, stop), ascending."""
-        for index in self._index.of_types(types, start, self.size if stop is None else stop):
-            yield index, self.event(index)
+        """(index, event) of entries of these types in [start, stop), ascending; of those that were pruned only lasting ones."""
+        end = self.size if stop is None else stop
+        yield from ((index, event) for index, event in self._lasting_below() if event.type in types and start <= index < end)
+        begin = max(start, self.begin)
+        if begin < end:
+            for index in self._index.of_types(types, begin, end):
+                yield index, self.event(index)
 
     def first_since(self, at_us: int) -> int | None:
         """Lowest index of an entry written at or after an instant, or None."""
@@ -353,7 +436,15 @@ class LedgerReader:
     # -- streams of entries
 
     def export(self, from_us: int, to_us: int) -> Iterator[bytes]:
-        """One JSON object a line for each entry with from_us <= at < to_us: `index`, `leaf` (hex) and `entry` as stored."""
+        """One JSON object a line for each entry with from_us <= at < to_us: `index`, `leaf` (hex) and `entry` as stored.
+
+        Raises:
+            PrunedError: entries of that time were pruned.
+        """
+        floor = self.floor()
+        if floor.begin and from_us < floor.at_us:
+            held = datetime.fromtimestamp(floor.at_us / 1_000_000, UTC).isoformat(timespec="seconds")
+            raise PrunedError(floor.refusal(0, floor.begin).message, f"Ask for a time from {held} on.")
         for index in self._index.between(from_us, to_us, self.size):
             yield self.line(index)
 

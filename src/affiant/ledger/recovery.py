@@ -1,7 +1,8 @@
 """Opening a ledger that exists: read back what is on disk, and refuse to go on if it contradicts what was signed.
 
 A state file (`derived/writer.state`, authenticated, disposable) lets a large ledger start from its last segment; without it
-everything is read again. Leaves out: writing (`writer`), the full check of every file (`verify`).
+everything that is held is read again: all, or from the first entry on that was not pruned (`floor`). Leaves out: writing (`writer`),
+the full check of every file (`verify`).
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from affiant.ledger.archive import ARCHIVE, Archive, archived_segments
 from affiant.ledger.checkpoints import SignedHead, open_head, read_kept, read_note
 from affiant.ledger.durable import read_durable
 from affiant.ledger.fileops import NO_ROOM_ERRORS, FileOps
+from affiant.ledger.floor import NOTHING_PRUNED, Floor, read_floor
 from affiant.ledger.producers import Producers
 from affiant.ledger.segment import Frame, Place, batches, read_from, recover_tail, segment_firsts, segment_name
-from affiant.ledger.tiles import TileWriter
-from affiant.ledger.tree import Tree
+from affiant.ledger.tiles import TileWriter, root_in_tiles
+from affiant.ledger.tree import Put, Tree
 from affiant.proof.logkeys import KEY_EVENTS, LogKeys
 from affiant.proof.note import VerifierKey
 
@@ -112,19 +114,25 @@ def rows_of(batch: list[Frame]) -> list[tuple[str, str, int, str, dict[str, Any]
     return rows
 
 
-def segments_from(home: Home, place: Place, ops: FileOps) -> Iterator[tuple[int, bytes, int, bool]]:
+def segments_from(home: Home, place: Place | None, ops: FileOps, floor: Floor = NOTHING_PRUNED) -> Iterator[tuple[int, bytes, int, bool]]:
     """(first index, bytes, offset to read from, whether newest) of each segment from a place on.
+
+    Args:
+        place: None: from the first entry that is held.
 
     Raises:
         LedgerFault: segments are missing, or the newest cannot be put on disk.
     """
     firsts = segment_firsts(home.segments)
-    archived = firsts[0] if firsts and place == Place(0, 0) else 0
-    if not firsts or (firsts[0] != 0 and not (home.root / ARCHIVE).exists()) or (place.first not in firsts and not archived):
-        missing = place.first if firsts[:1] == [0] else 0
-        raise LedgerFault(f"{home.segments} lacks {segment_name(missing)}.", _RESTORE)
+    archived = firsts[0] if firsts and place is None and firsts[0] > floor.begin else 0
+    place = place or (Place(firsts[0], 0) if archived else _first_place(firsts, floor))
+    packed = any((home.root / ARCHIVE).glob("*.pack"))
+    if not firsts or (firsts[0] > floor.begin and not packed) or place.first not in firsts:
+        missing = place.first if firsts and firsts[0] <= floor.begin else floor.begin
+        pruned = "" if floor.begin or not (home.ledger / "minimum-index").exists() else " If entries were pruned, pruned.json is missing."
+        raise LedgerFault(f"{home.segments} lacks {segment_name(missing)}.{pruned}", _RESTORE)
     if archived:
-        yield from ((first, data, 0, False) for first, data in archived_segments(Archive(home.root / ARCHIVE), archived))
+        yield from ((first, data, 0, False) for first, data in archived_segments(Archive(home.root / ARCHIVE), archived, floor.begin))
     for first in firsts:
         if first < place.first:
             continue
@@ -132,6 +140,13 @@ def segments_from(home: Home, place: Place, ops: FileOps) -> Iterator[tuple[int,
         if newest:
             settle_newest(home, first, ops)
         yield first, read_from(home.segments / segment_name(first), 0), place.offset if first == place.first else 0, newest
+
+
+def _first_place(firsts: list[int], floor: Floor) -> Place:
+    """Where the first entry that is held lies in the segments."""
+    if floor.segment in firsts:
+        return Place(floor.segment, floor.offset)
+    return Place(floor.begin, 0)
 
 
 def settle_newest(home: Home, first: int, ops: FileOps) -> None:
@@ -162,15 +177,15 @@ class _Compare:
         self.damaged += not same
 
 
-def _start(home: Home, key: bytes, head: SignedHead, compare: _Compare) -> tuple[Place, Producers, Tree]:
-    """Where to begin reading: from the state file if all that it says holds, else from entry 0."""
+def _start(home: Home, key: bytes, head: SignedHead, compare: _Compare, floor: Floor) -> tuple[Place | None, Producers, Tree]:
+    """Where to begin reading: from the state file if all that it says holds, else from the first entry that is held (None)."""
     state = load_state(home, key)
     if state is not None and state.size > head.size:
         raise LedgerFault(
             f"The checkpoint covers {head.size} entries; this home has signed {state.size}: it was rolled back.",
             "Restore the newer ledger. If going back is meant, remove derived/ and run/durable; witnesses will still refuse.",
         )
-    if state is not None:
+    if state is not None and _usable(home, state, floor):
         try:
             tree = Tree.resume(home.ledger, state.size, compare.put)
         except LedgerFault:
@@ -179,7 +194,29 @@ def _start(home: Home, key: bytes, head: SignedHead, compare: _Compare) -> tuple
             if tree.root() == state.root and (state.size != head.size or state.root == head.root):
                 return state.place, Producers.load(state.producers), tree
             compare.damaged += 1
-    return Place(0, 0), Producers(), Tree(compare.put)
+    return None, Producers.load(floor.producers) if floor.begin else Producers(), _held(home, floor, compare.put)
+
+
+def _usable(home: Home, state: State, floor: Floor) -> bool:
+    """Whether what a state file names was not pruned since."""
+    return state.size >= floor.begin and (not floor.begin or (home.segments / segment_name(state.place.first)).exists())
+
+
+def _held(home: Home, floor: Floor, put: Put) -> Tree:
+    """The tree over the entries that were pruned, out of the hash tiles, which stay; empty where none were.
+
+    Raises:
+        LedgerFault: the tiles give another root than pruned.json names.
+    """
+    if not floor.begin:
+        return Tree(put)
+    tree = Tree.resume(home.ledger, floor.begin, put)
+    if tree.root().hex() != floor.root:
+        raise LedgerFault(
+            f"The hash tiles give another root over the {floor.begin} pruned entries than pruned.json names.",
+            "Restore ledger/ and pruned.json from one backup: without their entries, tiles cannot be made again.",
+        )
+    return tree
 
 
 def recover(home: Home, keys: VerifierKey | LogKeys, key: bytes, ops: FileOps, tiles: TileWriter) -> Recovered:
@@ -197,13 +234,15 @@ def recover(home: Home, keys: VerifierKey | LogKeys, key: bytes, ops: FileOps, t
             f"checkpoints.log holds a head of {kept[-1].size} entries, the checkpoint covers {head.size}: it was rolled back.", _RESTORE
         )
     # 2. Entries from the state file's place on, up to the head: the root must be the signed one.
-    compare = _Compare(home)
-    place, producers, tree = _start(home, key, head, compare)
+    compare, floor = _Compare(home), read_floor(home)
+    _check_floor(floor, head)
+    begin, producers, tree = _start(home, key, head, compare, floor)
     covered = tree.size == head.size
     noted = {kept[-1].size: b""} if kept else {}
     statements: list[str] = []
     tree.put = tiles.put if covered else compare.put
-    for first, data, offset, newest in segments_from(home, place, ops):
+    place = begin or Place(0, 0)
+    for first, data, offset, newest in segments_from(home, begin, ops, floor):
         if offset == 0 and first != tree.size:
             raise LedgerFault(f"{segment_name(first)} follows entry {tree.size - 1}.", _RESTORE)
         if offset > len(data):
@@ -236,10 +275,18 @@ def recover(home: Home, keys: VerifierKey | LogKeys, key: bytes, ops: FileOps, t
             recover_tail(home.segments, ops, first, good)
     # 4. Tiles are made from entries: put right those that are missing or damaged.
     if compare.damaged:
-        tree = _rebuild_tiles(home, head, tiles, ops, tree.size)
-    _check_kept(home, kept, keys, noted, ops)
+        tree = _rebuild_tiles(home, head, tiles, ops, tree.size, floor)
+    _check_kept(home, kept, keys, noted, ops, floor)
     tiles.sweep(head.size)
     return Recovered(tree.size, place, producers, tree, head, statements)
+
+
+def _check_floor(floor: Floor, head: SignedHead) -> None:
+    if floor.begin > head.size:
+        raise LedgerFault(
+            f"pruned.json says that {floor.begin} entries were pruned; the checkpoint covers {head.size}: the ledger was rolled back.",
+            "Restore segments/, ledger/, checkpoints.log and pruned.json from one backup.",
+        )
 
 
 def _check_created(home: Home) -> None:
@@ -284,10 +331,10 @@ def _check_size(home: Home, size: int, head: SignedHead) -> None:
         )
 
 
-def _rebuild_tiles(home: Home, head: SignedHead, tiles: TileWriter, ops: FileOps, size: int) -> Tree:
-    """Write every tile and bundle again from the segments, whose root over `head.size` entries is the signed one."""
-    tree = Tree(tiles.put)
-    for _, data, offset, _ in segments_from(home, Place(0, 0), ops):
+def _rebuild_tiles(home: Home, head: SignedHead, tiles: TileWriter, ops: FileOps, size: int, floor: Floor) -> Tree:
+    """Write every tile and bundle of the entries held again from the segments, whose root over `head.size` entries is the signed one."""
+    tree = _held(home, floor, tiles.put)
+    for _, data, offset, _ in segments_from(home, None, ops, floor):
         for batch in batches(data, tree.size, offset):
             entries = [frame.data for frame in batch]
             if tree.size < head.size <= tree.size + len(entries):
@@ -314,13 +361,15 @@ def _add(tree: Tree, entries: list[bytes], noted: dict[int, bytes]) -> None:
     tree.add(entries)
 
 
-def _root_at(home: Home, size: int, ops: FileOps) -> bytes:
+def _root_at(home: Home, size: int, ops: FileOps, floor: Floor) -> bytes:
     """Root over the first entries: from tiles, or, where a power cut took a partial one that nothing later covers, from the segments."""
+    if size <= floor.begin:
+        return root_in_tiles(home.ledger, size)
     try:
         return Tree.resume(home.ledger, size, lambda path, data, full: None).root()
     except LedgerFault:
-        tree = Tree(lambda path, data, full: None)
-    for _, data, offset, _ in segments_from(home, Place(0, 0), ops):
+        tree = _held(home, floor, lambda path, data, full: None)
+    for _, data, offset, _ in segments_from(home, None, ops, floor):
         for batch in batches(data, tree.size, offset):
             tree.add([frame.data for frame in batch[: size - tree.size]])
             if tree.size == size:
@@ -328,12 +377,14 @@ def _root_at(home: Home, size: int, ops: FileOps) -> bytes:
     raise LedgerFault(f"The segments end at entry {tree.size}; a head over {size} was signed.", _RESTORE)
 
 
-def _check_kept(home: Home, kept: list[SignedHead], keys: VerifierKey | LogKeys, noted: dict[int, bytes], ops: FileOps) -> None:
+def _check_kept(
+    home: Home, kept: list[SignedHead], keys: VerifierKey | LogKeys, noted: dict[int, bytes], ops: FileOps, floor: Floor
+) -> None:
     """The newest kept head must lie on the same history; older ones are checked by `verify`."""
     if not kept:
         return
     last = open_head(kept[-1].note, keys, f"The newest line of {home.checkpoints_log}")
     if (last.size, last.root) != (kept[-1].size, kept[-1].root):
         raise LedgerFault(f"The newest line of {home.checkpoints_log} contradicts its own note.", "Restore the file from a backup.")
-    if last.size and (noted[last.size] or _root_at(home, last.size, ops)) != last.root:
+    if last.size and (noted[last.size] or _root_at(home, last.size, ops, floor)) != last.root:
         raise LedgerFault(f"checkpoints.log holds another root for {last.size} entries: the log forked.", _RESTORE)

@@ -58,7 +58,8 @@ _TYPES = (
     EventType("log_key.rotated", "ledger", "The log's key handed over to another. ref = id of the new key.", {
         "old": "verifier key", "new": "verifier key", "after": "heads over more entries are signed by the new key",
         "overlap_until": "µs until which the old key signs beside it, 0 if not at all",
-        "statement": "C2SP signed note that says so, signed by both keys", "why": "text"}, retention="lasting"),
+        "statement": "C2SP signed note that says so, signed by both keys", "why": "text",
+        "held?": "vault:MOUNT/NAME@VERSION where Vault holds the new key"}, retention="lasting"),
     EventType("log_key.revoked", "ledger", "A replaced key of the log is not to be believed any more. ref = its id.", {
         "key": "verifier key", "by_key": "verifier key in force", "after": "heads over more entries do not count if only it signed them",
         "statement": "C2SP signed note that says so, signed by the key in force", "why": "text"}, retention="lasting"),
@@ -115,6 +116,11 @@ _TYPES = (
     EventType("ledger.pruned", "records", "A prefix of the ledger is no longer published. ref = minimum index as text.", {
         "minimum": "lowest index that is published", "before": "µs: entries from then on stay", "root": "hex root over the entries below",
         "by": "person id"}, retention="lasting"),
+    EventType("ledger.removed", "ledger", "Entries of a pruned prefix were taken off the disk. ref = minimum index as text.", {
+        "below": "lowest index that is held", "from": "lowest index that was held before", "root": "hex root over the entries below",
+        "state": "hex sha256 of pruned.json's begin, root and producers", "lasting": "entries below of which copies are kept",
+        "archived?": "folder that copies were put into; without it they are gone for good",
+        "packs": "list of {name, sha256, entries}: the files there", "by": "person id or local"}, retention="lasting"),
     EventType("tenant_key.destroyed", "records", "A tenant's month key is gone; commitments under it stay closed. ref = tenant/month.", {
         "month": "yyyymm", "by": "person id or local"}),
     EventType("session.opened", "records", "A console sign-in. ref = session id.", {"person": "id", "how": "password or link"}),

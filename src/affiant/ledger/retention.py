@@ -2,8 +2,9 @@
 
 Pruning takes a prefix out of what is published and changes neither tree nor proofs: any entry from the minimum index on, any root and any
 proof between sizes from there on can still be had. It is refused before a class's time is over, inside the open period (whose opening
-balances must stay, with all after them) and under any legal hold. Entries of a *lasting* type are copied before, each with its proof, to
-`HOME/files/lasting/`. `HOME/ledger/minimum-index` holds the index as decimal text. Leaves out: taking bytes off the disk.
+balances must stay, with all that its control runs and its package read) and under any legal hold. Entries of a *lasting* type are copied
+before, each with its proof, to `HOME/files/lasting/`. `HOME/ledger/minimum-index` holds the index as decimal text. Leaves out: taking
+bytes off the disk (`pruning`).
 """
 
 from __future__ import annotations
@@ -11,18 +12,22 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from affiant.kit.errors import BadInput, Conflict, CouldNotLook, LedgerFault
 from affiant.kit.home import Home
+from affiant.ledger.archive import ARCHIVE, Archive
 from affiant.ledger.fileops import FileOps
 from affiant.ledger.reader import LedgerReader
 from affiant.ledger.registry import REGISTRY
-from affiant.proof.tiles import TILE_WIDTH
+from affiant.ledger.segment import segment_firsts, segment_name
+from affiant.proof.tiles import TILE_WIDTH, bundle_path
 
 MINIMUM = "minimum-index"
+KEPT_NEWEST = 256
 _TILE = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(\.p/[0-9]{1,3})?")
 
 
@@ -56,9 +61,10 @@ class PrunePlan:
         before_us: entries from then on stay.
         minimum: lowest index that would be published; a multiple of 256.
         present: the minimum index now.
+        held: the lowest index that is held on this disk; below the minimum, bytes can be taken off it.
         entries: how many would no longer be published.
-        files: how many full bundles and hash tiles.
-        bytes: their size where they lie in place.
+        files: how many bundles, packs of the archive and segments hold nothing else than entries that would no longer be published.
+        bytes: their size. Hash tiles stay.
         lasting: indexes of entries whose copies stay for ever.
         root: hex root over the entries below `minimum`.
         refused: why it may not be done; empty if it may.
@@ -67,6 +73,7 @@ class PrunePlan:
     before_us: int
     minimum: int
     present: int
+    held: int
     entries: int
     files: int
     bytes: int
@@ -109,22 +116,39 @@ def plan_prune(home: Home, reader: LedgerReader, before_us: int, now_us: int, ho
     head = reader.checkpoint()
     if not head.size:
         raise CouldNotLook("Nothing is signed yet.", "Try again in a second.")
-    present = minimum_index(home)
+    present, held = minimum_index(home), reader.begin
     stay = reader.first_since(before_us)
-    minimum = max(present, min(head.size if stay is None else stay, head.size) // TILE_WIDTH * TILE_WIDTH)
+    opening, needed = _open_period(reader)
+    asked = min(head.size if stay is None else stay, head.size - KEPT_NEWEST)
+    minimum = max(present, min(asked, needed) // TILE_WIDTH * TILE_WIDTH)
     refused = [f"the legal hold {hold} is in force" for hold in holds]
     months = max(each.months for each in CLASSES.values())
     if before_us > cutoff_us(now_us, months):
         refused.append(f"entries are kept for {months} months: nothing after {_day(cutoff_us(now_us, months))} may go")
-    openings = [index for index, _ in reader.of_types("period.opened", stop=head.size)]
-    if not openings:
+    if opening < 0:
         refused.append("no period was ever opened: all entries belong to the open one")
-    elif minimum > openings[-1]:
-        refused.append(f"the open period begins with entry {openings[-1]}: nothing from there on may go")
-    lasting = tuple(index for index, _ in reader.of_types(*_lasting_types(), start=present, stop=minimum))
-    files, size = _gone(home, present, minimum)
+    elif stay is None or stay > opening:
+        refused.append(f"the open period begins with entry {opening}: nothing from there on may go")
+    elif minimum <= present and asked // TILE_WIDTH * TILE_WIDTH > present:
+        refused.append(f"the open period's control runs and package read from entry {needed} on")
+    lasting = tuple(index for index, _ in reader.of_types(*_lasting_types(), start=held, stop=minimum))
+    files, size = _gone(home, held, minimum)
     root = reader.root(minimum).hex() if minimum else ""
-    return PrunePlan(before_us, minimum, present, minimum - present, files, size, lasting, root, tuple(refused))
+    return PrunePlan(before_us, minimum, present, held, max(0, minimum - present), files, size, lasting, root, tuple(refused))
+
+
+def _open_period(reader: LedgerReader) -> tuple[int, int]:
+    """Index of the newest `period.opened` (-1: none), and the first entry that runs over that period and its package read.
+
+    Runs read from the last opening written at or before the period's first instant, else from entry 0; a package begins with the
+    signed head before that.
+    """
+    openings = [(index, event.at_us, int(event.body.get("from", 0))) for index, event in reader.of_types("period.opened")]
+    if not openings:
+        return -1, 0
+    opening, _, begin_us = openings[-1]
+    view_from = max((index for index, at_us, from_us in openings if at_us <= begin_us and from_us <= begin_us), default=0)
+    return opening, max((head.size for head in reader.checkpoints() if head.size <= view_from), default=0)
 
 
 def _lasting_types() -> tuple[str, ...]:
@@ -135,15 +159,14 @@ def _day(at_us: int) -> str:
     return datetime.datetime.fromtimestamp(at_us / 1_000_000, datetime.UTC).date().isoformat()
 
 
-def _gone(home: Home, present: int, minimum: int) -> tuple[int, int]:
-    """Number and bytes of full bundles and tiles that end at or below the minimum, and did not before."""
-    count = size = 0
-    for path in home.ledger.glob("tile/**/[0-9][0-9][0-9]"):
-        end = end_index(path.relative_to(home.ledger).as_posix())
-        if path.is_file() and end is not None and present < end <= minimum:
-            count += 1
-            size += path.stat().st_size
-    return count, size
+def _gone(home: Home, held: int, minimum: int) -> tuple[int, int]:
+    """Number and bytes of bundles, packs and segments that hold entries of [held, minimum) alone."""
+    paths = [home.ledger / bundle_path(number) for number in range(held // TILE_WIDTH, minimum // TILE_WIDTH)]
+    paths += [pack.path for pack in Archive(home.root / ARCHIVE).packs() if pack.stop * TILE_WIDTH <= minimum]
+    firsts = segment_firsts(home.segments)
+    paths += [home.segments / segment_name(first) for first, following in pairwise(firsts) if following <= minimum]
+    sizes = [path.stat().st_size for path in paths if path.exists()]
+    return len(sizes), sum(sizes)
 
 
 def end_index(path: str) -> int | None:
@@ -179,10 +202,20 @@ def check_plan(plan: PrunePlan) -> None:
 
 def keep_lasting(home: Home, reader: LedgerReader, plan: PrunePlan) -> list[Path]:
     """Copy the lasting entries that go, each with its proof, before anything else is done; gives the files."""
+    return keep_copies(home, reader, plan.lasting)
+
+
+def lasting_below(reader: LedgerReader, minimum: int) -> list[int]:
+    """Indexes of the entries of lasting types below an index, those of which copies are kept included."""
+    return [index for index, _ in reader.of_types(*_lasting_types(), stop=minimum)]
+
+
+def keep_copies(home: Home, reader: LedgerReader, indexes: Iterable[int]) -> list[Path]:
+    """Keep copies of entries, each with its proof; gives the files, on disk."""
     folder = home.files / "lasting"
     folder.mkdir(parents=True, exist_ok=True)
     ops, kept = FileOps(), []
-    for index in plan.lasting:
+    for index in indexes:
         value = {"index": index, "entry": reader.entry(index).decode(), "proof": reader.prove(index)}
         path = folder / f"{index}.json"
         ops.replace(path, json.dumps(value, ensure_ascii=False).encode() + b"\n", durable=True)

@@ -3,11 +3,13 @@
 `segments/<index of first entry, 20 digits>.seg` is a run of frames: u32 word, u32 check, bytes (big endian). The low 31
 bits of the word are the length; its top bit says that the next frame belongs to the same batch. `check` is CRC-32 of the
 bytes with the word as start value. A batch is there whole or not at all. Blocks are reserved ahead with the file's size
-kept, so the size is where the data ends. Leaves out: what entries mean, the tree, who may write.
+kept, so the size is where the data ends. Where a prefix was pruned, the bytes before it are zeros (`floor`). Leaves out: what
+entries mean, the tree, who may write.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import struct
 import zlib
@@ -25,6 +27,7 @@ SEGMENT_BYTES = 64 * 1024 * 1024
 STEP_BYTES = 8 * 1024 * 1024
 AHEAD_BYTES = 4 * 1024 * 1024
 _HOLE = bytes(512)
+_HOLE_KEEPING_SIZE = 3
 _header, _crc32 = HEADER.pack, zlib.crc32
 
 
@@ -93,6 +96,57 @@ def read_from(path: Path, offset: int) -> bytes:
     with open(path, "rb") as file:
         file.seek(offset)
         return file.read()
+
+
+def place_of(data: bytes, first: int, index: int, begin: int = 0) -> int:
+    """Byte offset of an entry in a segment, found by hopping from frame to frame.
+
+    Args:
+        data: the segment's bytes.
+        first: index of the entry that lies at the byte offset `begin`.
+
+    Returns:
+        The offset; the end of the last frame where the entry does not lie in it.
+    """
+    offset = begin
+    while first < index and offset + HEADER.size <= len(data):
+        offset += HEADER.size + (HEADER.unpack_from(data, offset)[0] & ~MORE)
+        first += 1
+    return offset
+
+
+def blank(path: Path, end: int, ops: FileOps) -> int:
+    """Make a segment's bytes before `end` zeros and give their blocks back, while others may append behind.
+
+    Returns:
+        Bytes given back; 0 where the file system cannot make holes (they are zeros all the same).
+
+    Raises:
+        OSError: the disk fails; blanking again is safe.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        before = os.fstat(fd).st_blocks
+        if not _punch(fd, end):
+            zeros = bytes(1 << 20)
+            for offset in range(0, end, len(zeros)):
+                piece, written = zeros[: min(len(zeros), end - offset)], 0
+                while written < len(piece):
+                    written += ops.write(fd, piece[written:], offset + written)
+        ops.sync(fd)
+        return max(0, before - os.fstat(fd).st_blocks) * 512
+    finally:
+        os.close(fd)
+
+
+def _punch(fd: int, end: int) -> bool:
+    """Whether the system made a hole of the first `end` bytes."""
+    try:
+        function = ctypes.CDLL(None, use_errno=True).fallocate
+    except (OSError, AttributeError):
+        return False
+    function.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_longlong, ctypes.c_longlong)
+    return int(function(fd, _HOLE_KEEPING_SIZE, 0, end)) == 0
 
 
 def batches(data: bytes, index: int, offset: int = 0) -> Iterator[list[Frame]]:

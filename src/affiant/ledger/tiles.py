@@ -9,12 +9,13 @@ import os
 import shutil
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from affiant.kit.errors import LedgerFault
 from affiant.ledger.fileops import FileOps
 from affiant.proof.errors import ProofError
-from affiant.proof.hashes import HASH_SIZE
+from affiant.proof.hashes import HASH_SIZE, node_hash, root_of, tree_root
 from affiant.proof.tiles import TILE_WIDTH, bundle_path, tile_path, unpack_bundle
 
 KEEP_GENERATIONS = 8
@@ -72,6 +73,51 @@ def read_bundle(root: Path, number: int, width: int) -> list[bytes]:
             if len(entries) >= width:
                 return entries[:width]
     raise LedgerFault(f"{exact} is missing or damaged.", "Start the ledger: it rebuilds bundles from the segments.")
+
+
+def root_in_tiles(root: Path, size: int) -> bytes:
+    """Root over the first `size` entries, out of hash tiles alone.
+
+    Raises:
+        LedgerFault: a tile is missing or too short.
+    """
+
+    def subtree(level: int, index: int) -> bytes:
+        tile_level, above = divmod(level, 8)
+        number, at = divmod(index << above, TILE_WIDTH)
+        hashes = read_tile(root, tile_level, number, at + (1 << above))[at:]
+        while len(hashes) > 1:
+            hashes = [node_hash(hashes[i], hashes[i + 1]) for i in range(0, len(hashes), 2)]
+        return hashes[0]
+
+    return tree_root(size, subtree)
+
+
+def check_tiles_below(tile: Callable[[int, int, int], list[bytes]], begin: int) -> int:
+    """Hold the hash tiles over the entries [0, begin) against one another, level by level; gives how many were compared.
+
+    The tree that is grown from `begin` on rests on the uppermost; so the signed root covers them all.
+
+    Args:
+        tile: gives the first `width` hashes of a tile (level, number, width).
+
+    Raises:
+        LedgerFault: a hash is not that of the tile below it.
+    """
+    level, count, compared = 1, begin // TILE_WIDTH, 0
+    while count:
+        above: list[bytes] = []
+        for number in range(count):
+            place = number % TILE_WIDTH
+            if place == 0:
+                above = tile(level, number // TILE_WIDTH, min(TILE_WIDTH, count - number))
+            if root_of(tile(level - 1, number, TILE_WIDTH)) != above[place]:
+                raise LedgerFault(
+                    f"Hash tile {number} of level {level - 1} is not that of the tile above it.", "Restore ledger/ from a backup."
+                )
+            compared += 1
+        level, count = level + 1, count // TILE_WIDTH
+    return compared
 
 
 class TileWriter:

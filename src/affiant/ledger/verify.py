@@ -1,11 +1,13 @@
 """`affiant ledger verify`: everything in a home against everything else, as a numbered argument.
 
-Reads each segment whole and rebuilds the tree; shares no state with the writer. It may run while the home is served: it looks at
-what was on disk when it began. Leaves out: outside parties (`anchors` fetches, this only checks what was kept).
+Reads each segment whole and rebuilds the tree; shares no state with the writer. Over entries that were pruned it rests on the hash tiles,
+which the signed root covers, and on what the ledger recorded when they went. It may run while the home is served: it looks at what was on
+disk when it began. Leaves out: outside parties (`anchors` fetches, this only checks what was kept).
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +23,10 @@ from affiant.ledger.archive import ARCHIVE, Archive, archived_segments, bundle_n
 from affiant.ledger.carried import check_opening
 from affiant.ledger.checkpoints import SignedHead, open_head, parse_vkey, read_kept, read_note
 from affiant.ledger.envelope import check_value
+from affiant.ledger.floor import NOTHING_PRUNED, Floor, floor_path, read_floor
 from affiant.ledger.reader import LedgerReader
 from affiant.ledger.segment import Frame, batches, read_from, segment_firsts, segment_name, torn_only
+from affiant.ledger.tiles import check_tiles_below, read_tile, root_in_tiles
 from affiant.ledger.tree import Tree
 from affiant.proof.canonical import loads
 from affiant.proof.errors import ProofError
@@ -123,10 +127,11 @@ class _Compare:
 class _Producers:
     """Gap-free numbers, and at most one end for each exchange."""
 
-    def __init__(self) -> None:
-        self.last: dict[str, int] = {}
-        self.open: dict[str, int] = {}
-        self.opened = 0
+    def __init__(self, floor: Floor) -> None:
+        live = floor.producers.get("live", ())
+        self.last: dict[str, int] = {name: last for name, last, _, _ in live}
+        self.open: dict[str, int] = {ref: index for _, _, opened, _ in live for ref, index in opened.items()}
+        self.opened = len(self.open)
         self.ended = 0
 
     def see(self, index: int, raw: dict[str, Any]) -> None:
@@ -156,6 +161,7 @@ class _Verification:
         self.head: SignedHead | None = None
         self.heads: list[SignedHead] = []
         self.compare: _Compare | None = None
+        self.floor = NOTHING_PRUNED
         self.keys: LogKeys | None = None
         self.key_entries: list[tuple[int, bytes]] = []
 
@@ -172,6 +178,8 @@ class _Verification:
         self.report.steps.append(Step(number, what, ok, detail))
 
     def run(self) -> Report:
+        with contextlib.suppress(LedgerFault):  # the last step says so
+            self.floor = read_floor(self.home)
         self.step("The signed head opens with the log's key", self._head)
         self.step("Kept heads are signed and grow", self._kept)
         self.step("Segments hold whole, canonical entries, and each producer's numbers have no gap", self._entries)
@@ -181,6 +189,8 @@ class _Verification:
         self.step("Kept and cosigned heads lie on the same history", self._history)
         self.step("Keys of the log follow one another as the entries say", self._key_history)
         self.step("Opening balances follow their periods", self._openings)
+        if floor_path(self.home).exists():
+            self.step("What was pruned is recorded, and lasting entries are kept", self._pruned)
         return self.report
 
     def _head(self) -> str:
@@ -214,20 +224,27 @@ class _Verification:
 
     def _batches(self) -> Iterator[list[Frame]]:
         firsts = segment_firsts(self.home.segments)
-        if not firsts or (firsts[0] != 0 and not (self.home.root / ARCHIVE).exists()):
-            raise LedgerFault(f"{self.home.segments} lacks {segment_name(0)}.", _NEXT)
-        index = 0
-        if firsts[0]:
-            for _, data in archived_segments(Archive(self.home.root / ARCHIVE), firsts[0]):
-                for batch in batches(data, index):
+        index = self.floor.begin
+        if firsts and firsts[0] > index and (self.home.root / ARCHIVE).exists():
+            for begin, data in archived_segments(Archive(self.home.root / ARCHIVE), firsts[0], index):
+                for batch in batches(data, begin):
                     index = batch[-1].index + 1
                     yield batch
+        elif self.floor.segment in firsts:
+            firsts = firsts[firsts.index(self.floor.segment) :]
+        else:
+            firsts = [first for first in firsts if first >= index]
+        if not firsts:
+            raise LedgerFault(f"{self.home.segments} lacks {segment_name(index)}.", _NEXT)
         for first in firsts:
-            if first != index:
-                raise LedgerFault(f"{segment_name(first)} follows entry {index - 1}.", _NEXT)
+            offset = self.floor.offset if first == self.floor.segment and index == self.floor.begin else 0
+            if first != index and not offset:
+                raise LedgerFault(
+                    f"{self.home.segments} lacks {segment_name(index)}: {segment_name(first)} follows entry {index - 1}.", _NEXT
+                )
             data = read_from(self.home.segments / segment_name(first), 0)
             good = 0
-            for batch in batches(data, index):
+            for batch in batches(data, index, offset):
                 good, index = batch[-1].end, batch[-1].index + 1
                 yield batch
             if good != len(data) and (first != firsts[-1] or not torn_only(data, good)):
@@ -238,8 +255,8 @@ class _Verification:
         wanted |= {anchor.size for anchor in AnchorStore(self.home.anchors_db).all()}
         signed = self.report.signed
         self.compare = compare = _Compare(self.home.ledger)
-        tree = Tree(compare.put)
-        producers = _Producers()
+        tree = self._below(compare, wanted)
+        producers = _Producers(self.floor)
         for batch in self._batches():
             for frame in batch:
                 try:
@@ -258,10 +275,30 @@ class _Verification:
                 self.report.size = frame.index + 1
         if self.report.size < signed:
             raise LedgerFault(f"The segments end at entry {self.report.size}; {signed} are signed: they were truncated.", _NEXT)
+        pruned = f"{self.floor.begin} pruned, " if self.floor.begin else ""
         return (
-            f"{self.report.size} entries by {len(producers.last)} producers; "
+            f"{pruned}{self.report.size - self.floor.begin} entries by {len(producers.last)} producers; "
             f"{producers.opened} exchanges opened, {producers.ended} ended, {len(producers.open)} open"
         )
+
+    def _below(self, compare: _Compare, wanted: set[int]) -> Tree:
+        """The tree over entries that were pruned, out of hash tiles held against one another; empty where none were."""
+        begin = self.floor.begin
+        if not begin:
+            return Tree(compare.put)
+
+        def tile(level: int, number: int, width: int) -> list[bytes]:
+            return read_tile(self.home.ledger, level, number, width)
+
+        compare.files += check_tiles_below(tile, begin)
+        for size in wanted:
+            if 0 < size <= begin:
+                self.roots[size] = root_in_tiles(self.home.ledger, size)
+        for index, entry in self.reader.lasting().items():
+            if index < begin and _canonical(entry)["type"] in KEY_EVENTS:
+                self.key_entries.append((index, str(_canonical(entry)["body"]["statement"]).encode()))
+        self.report.size = begin
+        return Tree.resume(self.home.ledger, begin, compare.put)
 
     def _root(self) -> str:
         newest = self._need_head()
@@ -322,6 +359,23 @@ class _Verification:
             if index < after or any(after < head.size <= index for head in self.heads):
                 raise LedgerFault(f"Entry {index} speaks of a key for heads over more than {after} entries: it stands elsewhere.", _NEXT)
         return f"{len(self.keys.keys)} keys, {len(self.keys.hand_overs)} hand-overs, {len(self.keys.revoked)} revoked"
+
+    def _pruned(self) -> str:
+        """pruned.json is what an entry says of it, and every lasting entry below is kept and in the tree."""
+        floor = read_floor(self.home)
+        if self.report.size < self.report.signed or not self._need_head().size:
+            raise CouldNotLook("The entries could not be read.", "See step 3.")
+        if root_in_tiles(self.home.ledger, floor.begin).hex() != floor.root:
+            raise LedgerFault(f"pruned.json names another root over the {floor.begin} pruned entries than the hash tiles give.", _NEXT)
+        said = [event.body for _, event in self.reader.of_types("ledger.removed") if event.body.get("below") == floor.begin]
+        recorded = next((body for body in said if (body.get("root"), body.get("state")) == (floor.root, floor.digest)), None)
+        if recorded is None:
+            raise LedgerFault(f"No entry says that the entries below {floor.begin} were pruned as pruned.json has it.", _NEXT)
+        leaves = sum(1 for index in self.reader.lasting() if index < floor.begin)
+        if leaves < recorded.get("lasting", 0):
+            raise LedgerFault(f"{recorded['lasting']} lasting entries were kept when entries were pruned; {leaves} are here.", _NEXT)
+        where = ", ".join(f"{part.start} to {part.stop - 1} {part.archived or 'for good'}" for part in floor.parts)
+        return f"{where}; {leaves} lasting entries kept"
 
 
 def verify_home(home: Home, vkey: str | None = None) -> Report:

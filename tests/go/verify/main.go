@@ -2,8 +2,9 @@
 //
 //	verify -dir HOME/ledger -vkey KEY [-old SIZE:BASE64ROOT] [-proof FILE -entry FILE]
 //
-// It opens the checkpoint, authenticates every entry against the signed root, checks consistency with an older head, and checks a
-// tlog-proof if one is given. It prints one line and exits 0, or says what is wrong and exits 1.
+// It opens the checkpoint, authenticates every entry that is published against the signed root, checks consistency with an older head, and
+// checks a tlog-proof if one is given. Below a minimum index it takes leaf hashes out of the hash tiles, which the signed root covers. It
+// prints one line and exits 0, or says what is wrong and exits 1.
 package main
 
 import (
@@ -108,6 +109,44 @@ func (f files) bundle(n int64, w int) ([][]byte, error) {
 	return entries, nil
 }
 
+// minimum gives the lowest index that is published, 0 where no file says so.
+func (f files) minimum() (int64, error) {
+	data, err := os.ReadFile(filepath.Join(f.dir, "minimum-index"))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(strings.TrimSuffix(string(data), "\n"), 10, 64)
+	if err != nil || n < 0 || strconv.FormatInt(n, 10)+"\n" != string(data) || n%(1<<height) != 0 {
+		return 0, fmt.Errorf("%q is no minimum index", data)
+	}
+	return n, nil
+}
+
+// leaves gives the leaf hashes of a bundle: out of the hash tile below the minimum index, else of its entries.
+func (f files) leaves(first, minimum int64, width int) ([]tlog.Hash, error) {
+	var all []tlog.Hash
+	if first < minimum {
+		data, err := f.ReadTiles([]tlog.Tile{{H: height, L: 0, N: first >> height, W: width}})
+		if err != nil {
+			return nil, err
+		}
+		for i := 0; i < width; i++ {
+			var hash tlog.Hash
+			copy(hash[:], data[0][i*tlog.HashSize:])
+			all = append(all, hash)
+		}
+		return all, nil
+	}
+	entries, err := f.bundle(first>>height, width)
+	for _, entry := range entries {
+		all = append(all, tlog.RecordHash(entry))
+	}
+	return all, err
+}
+
 // memory holds stored hashes in tlog's order.
 type memory []tlog.Hash
 
@@ -139,19 +178,19 @@ func tiles(size int64) []tlog.Tile {
 
 // everyEntry rebuilds the tree from the bundles and compares its root with the signed one and its tiles with the files. It does not
 // lean on TileHashReader alone: x/mod 0.7 leaves tiles unauthenticated where several peaks of the tree lie in one tile.
-func everyEntry(f files, h head) error {
+func everyEntry(f files, h head, minimum int64) error {
 	var tree memory
 	for first := int64(0); first < h.size; first += 1 << height {
 		width := 1 << height
 		if h.size-first < int64(width) {
 			width = int(h.size - first)
 		}
-		entries, err := f.bundle(first>>height, width)
+		leaves, err := f.leaves(first, minimum, width)
 		if err != nil {
 			return err
 		}
-		for i, entry := range entries {
-			hashes, err := tlog.StoredHashesForRecordHash(first+int64(i), tlog.RecordHash(entry), tree)
+		for i, leaf := range leaves {
+			hashes, err := tlog.StoredHashesForRecordHash(first+int64(i), leaf, tree)
 			if err != nil {
 				return err
 			}
@@ -263,7 +302,14 @@ func run() (string, error) {
 		return "", fmt.Errorf("the checkpoint is of %q", h.origin)
 	}
 	f := files{*dir}
-	if err := everyEntry(f, h); err != nil {
+	minimum, err := f.minimum()
+	if err != nil {
+		return "", err
+	}
+	if minimum > h.size {
+		return "", errors.New("the minimum index lies beyond the checkpoint")
+	}
+	if err := everyEntry(f, h, minimum); err != nil {
 		return "", err
 	}
 	if *old != "" {
@@ -275,6 +321,9 @@ func run() (string, error) {
 		if err := checkProof(*proof, *entry, verifier); err != nil {
 			return "", err
 		}
+	}
+	if minimum > 0 {
+		return fmt.Sprintf("%s: %d entries authenticated, %d before them pruned", h.origin, h.size-minimum, minimum), nil
 	}
 	return fmt.Sprintf("%s: %d entries authenticated", h.origin, h.size), nil
 }

@@ -1,8 +1,8 @@
 """The Parquet copy of one home: which partitions there are, making those that are due, noticing those that are not what they were.
 
-Partitions cover the entries [0, n) of closed days without a gap. A partition is used only if the tree's root at its end is the one in
-its manifest, and a file only if its SHA-256 is; anything else is made again from the entries. Every entry that is read for it is hashed
-and held against the hash tiles. Leaves out: queries (`assurance`).
+Partitions cover the entries of closed days without a gap, from 0 or from the first entry on that was not pruned. A partition is used
+only if the tree's root at its end is the one in its manifest, and a file only if its SHA-256 is; anything else is made again from the
+entries. Every entry that is read for it is hashed and held against the hash tiles. Leaves out: queries (`assurance`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ColumnStore:
 
     @property
     def partitions(self) -> list[Partition]:
-        """Those that can be used, in order, from entry 0 on."""
+        """Those that can be used, in order, from entry 0 on, or from the first that begins behind what was pruned."""
         if self._partitions is None:
             self._partitions = self._read()
         return self._partitions
@@ -58,7 +58,7 @@ class ColumnStore:
     @property
     def stop(self) -> int:
         """Entry behind the last one covered."""
-        return self.partitions[-1].stop if self.partitions else 0
+        return self.partitions[-1].stop if self.partitions else self.reader.begin
 
     def _read(self) -> list[Partition]:
         found: list[Partition] = []
@@ -67,9 +67,13 @@ class ColumnStore:
             paths = sorted(path for path in (self.folder / MANIFEST).iterdir() if path.suffix == ".json")
         except OSError:
             return []
-        due = 0
+        begin = due = self.reader.begin
         for path in paths:
             made = read_partition(path)
+            if made is not None and begin and not found:
+                if made.start < begin:
+                    continue
+                due = made.start  # the day that was cut by pruning is made again by `catch_up`
             if made is None or made.start != due or made.views != self.views_sha or made.stop > signed:
                 break
             found.append(made)
@@ -127,7 +131,13 @@ class ColumnStore:
         Returns:
             How many were made. 0 too where the home cannot be written, such as a copy for an auditor.
         """
-        if self.reader.checkpoint().size - self.stop < due_at or not os.access(self.reader.home.derived, os.W_OK):
+        if not os.access(self.reader.home.derived, os.W_OK):
+            return 0
+        if self.partitions and self.partitions[0].start > self.reader.begin:
+            with closing(_Builder(self.reader.home, self.views)) as builder:
+                self.partitions.insert(0, builder.build(Run(self.reader.begin // TILE_WIDTH, self.partitions[0].start // TILE_WIDTH)))
+            Straddlers(self).update([], self.partitions)
+        if self.reader.checkpoint().size - self.stop < due_at:
             return 0
         runs = self.due()
         if not runs:

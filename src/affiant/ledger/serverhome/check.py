@@ -21,7 +21,7 @@ from affiant.ledger.tree import Tree
 from affiant.ledger.verify import Report, Step
 from affiant.proof.canonical import loads
 from affiant.proof.errors import ProofError
-from affiant.proof.logkeys import LogKeys
+from affiant.proof.logkeys import KEY_EVENTS, LogKeys, parse_statement
 from affiant.proof.note import Note, VerifierKey
 from affiant.proof.tiles import TILE_WIDTH, bundle_path, pack_bundle
 
@@ -62,6 +62,7 @@ class _Check:
         self.step("Hash tiles are those of the entries", self._tiles)
         self.step("PostgreSQL and storage hold the same entries where both have them", self._both)
         self.step("Kept and cosigned heads lie on the same history", self._history)
+        self.step("Keys of the log follow one another as the entries say", self._key_history)
         self.step("Objects are locked in COMPLIANCE mode", self._locks)
         return self.report
 
@@ -219,6 +220,20 @@ class _Check:
                 raise LedgerFault(f"The cosignature of {anchor.witness} at {anchor.size} entries is missing.", _NEXT)
         words = "no outside anchor: a roll-back of everything could not be told" if not cosigned else f"{len(cosigned)} cosigned"
         return f"{len(self.heads)} signed; {words}"
+
+    def _key_history(self) -> str:
+        """Statements stand in the entries where they say, no head contradicts them, and PostgreSQL holds the same."""
+        if self.keys is None or self.report.size < self.report.signed:
+            raise CouldNotLook("The keys or the entries could not be read.", "See steps 1 and 3.")
+        said = [(index, str(event.body["statement"]).encode()) for index, event in self.reader.of_types(*KEY_EVENTS, stop=self.report.size)]
+        for index, note in said:
+            after = parse_statement(note).after
+            if index < after or any(after < head.size <= index for head in self.heads):
+                raise LedgerFault(f"Entry {index} speaks of a key for heads over more than {after} entries: it stands elsewhere.", _NEXT)
+        kept, current = self.reader.keys_in_database()
+        if [note for _, note in said][: len(kept)] != kept[: len(said)] or current not in {str(key) for key in self.keys.keys}:
+            raise LedgerFault("PostgreSQL names other keys of the log than the entries do.", _NEXT)
+        return f"{len(self.keys.keys)} keys, {len(self.keys.hand_overs)} hand-overs, {len(self.keys.revoked)} revoked"
 
     def _locks(self) -> str:
         bundles = [bundle_path(number) for number in range(self.row.archived)]

@@ -33,7 +33,7 @@ from affiant.ledger.serverhome.config import ServerConfig, save_config
 from affiant.ledger.serverhome.objects import ObjectStore
 from affiant.ledger.serverhome.reader import BlockingStore, ServerReader
 from affiant.ledger.serverhome.run import writer_lock
-from affiant.ledger.serverhome.store import new_incarnation
+from affiant.ledger.serverhome.store import new_incarnation, put_keys
 from affiant.ledger.tree import Tree
 from affiant.ledger.verify import Report, verify_home
 from affiant.ledger.where import is_server_home
@@ -58,6 +58,7 @@ class _Seed:
     producers: Producers
     partial: list[tuple[str, bytes]] = field(default_factory=list)
     tail: list[bytes] = field(default_factory=list)
+    statements: tuple[bytes, ...] = ()
 
     async def fill(self, connection: Any, schema: str, node: str) -> None:
         """Write it, in the transaction that makes the tables."""
@@ -71,6 +72,7 @@ class _Seed:
             head.size, head.root, head.note, head.at_us, bundles, bundles * TILE_WIDTH,
         )  # fmt: skip
         await connection.executemany(sql("INSERT INTO @.partial VALUES ($1, $2)"), self.partial)
+        await put_keys(connection, schema, self.statements)
         kept = [(each.size, each.root, each.note, each.at_us) for each in self.kept]
         await connection.executemany(sql("INSERT INTO @.head VALUES ($1, $2, $3, $4, true)"), kept)
         await connection.execute(
@@ -145,7 +147,7 @@ def found(home: Home, keyring: Keyring, clock: Clock, config: ServerConfig) -> N
     with writer_lock(home):
         objects = _prepare(config)
         try:
-            _make(home, key, config, _Seed(head, [head], producers, partial, entries))
+            _make(home, key, config, _Seed(head, [head], producers, partial, entries, keyring.statements))
             objects.put(head_key(head.size), head.note)
         finally:
             objects.close()
@@ -217,6 +219,7 @@ def migrate(home: Home, keyring: Keyring, clock: Clock, config: ServerConfig) ->
         objects = _prepare(config)
         try:
             seed = _upload(reader, head, producers, objects)
+            seed.statements = writer.keyring.statements
         finally:
             objects.close()
         _make(home, key, config, seed)

@@ -254,6 +254,8 @@ class Node:
                 self._start(self._hello(peer, str(message[1]), int(message[2])), peer, 0)
             elif verb == "bye":
                 self._bye(peer, int(message[1]))
+            elif verb == "key":
+                self._start(self._do_key(peer, int(message[1]), message[2]), peer, int(message[1]))
             elif verb in ("outbox", "checkpoint", "status"):
                 work = {"outbox": self._do_outbox, "checkpoint": self._do_checkpoint, "status": self._do_status}[verb]
                 self._start(work(peer, int(message[1])), peer, int(message[1]))
@@ -480,6 +482,14 @@ class Node:
                         await asyncio.wait_for(self._headed.wait(), 0.1)
         except TimeoutError:
             raise LedgerUnavailable("No sequencer signed in time.", "Look at `status` of the nodes.") from None
+
+    async def _do_key(self, peer: _Peer, number: int, asked: Any) -> None:
+        try:
+            made = await self.sequencer.change(asked)
+        except AffiantError as error:
+            peer.send("error", number, error.code, str(error))
+        else:
+            peer.send("key", number, {"index": made.index, "vkey": made.vkey})
 
     async def _do_status(self, peer: _Peer, number: int) -> None:
         row = await self._store.ledger()

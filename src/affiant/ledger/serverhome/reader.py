@@ -169,6 +169,11 @@ class ServerReader(LedgerReader):
                 return None
         return data
 
+    def keys_in_database(self) -> tuple[list[bytes], str]:
+        """Statements about the log's key whose entries lie under a signed head, and the key that signs, as PostgreSQL has them."""
+        rows = self._db.do(self._db.store.key_rows()) if self._db.do(self._db.store.has_keys()) else []
+        return [row.note for row in rows if row.recorded], self.row().log_vkey
+
     def _in_storage(self, number: int) -> bool:
         row = self._row or self.row()
         if number >= row.archived:

@@ -1,4 +1,5 @@
-"""Entry of the writer process of a node whose ledger lies on servers. Leaves out: arguments and supervision."""
+"""Entry of the writer process of a node whose ledger lies on servers, and a moment of leading for a command. Leaves out: arguments and
+supervision."""
 
 from __future__ import annotations
 
@@ -8,12 +9,14 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from affiant.kit.clock import Clock
 from affiant.kit.errors import Conflict
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.ledger.serverhome.config import load_config
+from affiant.ledger.serverhome.keychange import ChangedKey
 from affiant.ledger.serverhome.node import Node, NodeOptions
 from affiant.ledger.serverhome.objects import ObjectStore
 from affiant.ledger.serverhome.sequencer import Sequencer, SequencerOptions
@@ -66,6 +69,36 @@ def run_node(
         runner.run(_serve(home, keyring, clock, node_options, sequencer_options, ready))
 
 
+def change_key(home: Home, keyring: Keyring, clock: Clock, asked: dict[str, Any]) -> ChangedKey:
+    """Change the log's key as a node that nothing serves: lead for a moment, do it, resign.
+
+    Raises:
+        Conflict: a writer holds the home, or this node does not hold the key in force.
+        AffiantError: as `Sequencer.change`.
+    """
+    with writer_lock(home):
+        return asyncio.run(_change(home, keyring, clock, asked))
+
+
+async def _change(home: Home, keyring: Keyring, clock: Clock, asked: dict[str, Any]) -> ChangedKey:
+    config = load_config(home)
+    objects = ObjectStore(config)
+    store = await LedgerStore.open(config, f"node {home.node}", connections=4)
+    try:
+        await store.check_durable()
+        await store.ensure_keys(keyring.statements)
+        sequencer = Sequencer(store, objects, home, keyring, clock)
+        running = asyncio.create_task(sequencer.run())
+        asking = asyncio.create_task(sequencer.change(asked))
+        await asyncio.wait([running, asking], return_when=asyncio.FIRST_COMPLETED)
+        sequencer.stop()
+        await running
+        return await asking
+    finally:
+        await store.close()
+        await asyncio.to_thread(objects.close)
+
+
 async def _serve(
     home: Home,
     keyring: Keyring,
@@ -79,6 +112,7 @@ async def _serve(
     store = await LedgerStore.open(config, f"node {home.node}", connections=6)
     try:
         await store.check_durable()
+        await store.ensure_keys(keyring.statements)
         sequencer = Sequencer(store, objects, home, keyring, clock, sequencer_options)
         node = Node(home, store, sequencer, node_options)
         loop = asyncio.get_running_loop()

@@ -168,10 +168,38 @@ END $$;
 """
 
 
+# Statements about the log's key take force here, in order, each over the head that it names and under the term of its maker. Also run
+# over a ledger that was founded before there were any.
+_KEYS = """
+CREATE TABLE IF NOT EXISTS @.key(
+  number integer PRIMARY KEY, after bigint NOT NULL, note bytea NOT NULL, held text NOT NULL DEFAULT '',
+  recorded boolean NOT NULL DEFAULT false);
+CREATE OR REPLACE FUNCTION @.hand_over(p_term bigint, p_size bigint, p_root bytea, p_number integer, p_note bytea, p_held text, p_vkey text)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE @.ledger SET log_vkey = CASE p_vkey WHEN '' THEN log_vkey ELSE p_vkey END
+    WHERE term = p_term AND size = p_size AND root = p_root AND placed = p_size AND p_number = (SELECT count(*) FROM @.key);
+  IF NOT FOUND THEN RETURN false; END IF;
+  INSERT INTO @.key(number, after, note, held) VALUES (p_number, p_size, p_note, p_held);
+  PERFORM pg_notify('@_news', 'wake');
+  RETURN true;
+END $$;
+"""
+
+
+def key_statements(schema: str) -> str:
+    """What makes the table of statements about the log's key, where it is missing.
+
+    Args:
+        schema: as `statements`.
+    """
+    return _KEYS.replace("@", schema)
+
+
 def statements(schema: str) -> str:
     """Everything that makes an empty ledger, to be run in one transaction.
 
     Args:
         schema: a name that `ServerConfig` has checked.
     """
-    return "".join((_TABLES, _APPEND, _PLACE, _PUBLISH, _PUMP)).replace("@", schema)
+    return "".join((_TABLES, _APPEND, _PLACE, _PUBLISH, _PUMP, _KEYS)).replace("@", schema)

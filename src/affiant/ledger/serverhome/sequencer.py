@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from affiant.kit.clock import Clock
-from affiant.kit.errors import CouldNotLook, LedgerFault, LedgerUnavailable
+from affiant.kit.errors import AffiantError, Conflict, CouldNotLook, LedgerFault, LedgerUnavailable
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
-from affiant.ledger.logkeys import chain, signing_key
+from affiant.ledger.logkeys import Wish
 from affiant.ledger.serverhome.archive import KEEP_ENTRIES, Archive
+from affiant.ledger.serverhome.keychange import ChangedKey, NodeKeys
 from affiant.ledger.serverhome.objects import ObjectStore
 from affiant.ledger.serverhome.store import LedgerStore, new_incarnation
-from affiant.ledger.serverhome.term import SupersededError, Term, TermOptions
+from affiant.ledger.serverhome.term import KeyAwayError, SupersededError, Term, TermOptions
 
 _log = logging.getLogger("affiant.ledger")
 
@@ -60,8 +61,8 @@ class Sequencer:
         self.fault = ""
         self._store = store
         self._archive = Archive(store, objects, self.options.keep_entries)
-        self._key = signing_key(home, keyring)
-        self._keys = chain(home, keyring)
+        self._keys = NodeKeys(home, keyring)
+        self._wishes: list[tuple[Wish, asyncio.Future[ChangedKey]]] = []
         self._node = home.node
         self._clock = clock
         self._holder = f"{home.node}/{new_incarnation()}"
@@ -71,6 +72,19 @@ class Sequencer:
     def wake(self) -> None:
         """Somebody waits for a place or a head."""
         self._wake.set()
+
+    async def change(self, asked: Any) -> ChangedKey:
+        """Rotate or revoke the log's key (see `logkeys.change`): lead, by force if need be, and do it.
+
+        Raises:
+            BadInput, Conflict, NotFound, LedgerUnavailable: as `logkeys.rotate` and `revoke`.
+        """
+        if self._stopping.is_set():
+            raise Conflict("This node is stopping.", "Ask again when it serves.")
+        future: asyncio.Future[ChangedKey] = asyncio.get_running_loop().create_future()
+        self._wishes.append((Wish.read(asked), future))
+        self.wake()
+        return await future
 
     def stop(self) -> None:
         """Place and sign what is there, resign, and return from `run`."""
@@ -83,21 +97,68 @@ class Sequencer:
         Raises:
             LedgerFault: database or storage contradict what was signed; nobody should go on before a person has looked.
         """
-        while not self._stopping.is_set():
+        try:
+            while not self._stopping.is_set():
+                await self._stand()
+        finally:
+            for _, future in self._wishes:
+                if not future.done():
+                    future.set_exception(Conflict("This node stopped before the log's key was changed.", "Ask again when it serves."))
+
+    async def _stand(self) -> None:
+        """One turn: stand for election, and lead if elected."""
+        number: int | None = None
+        try:
+            await self._keys.learn(self._store, self._clock.now_us())
+            if self._keys.key is None:
+                self._cannot_lead()
+                await self._pause(self.options.term.ttl_s / 4, self._stopping)
+                return
+            stand = self._store.take_over if self._wishes else self._store.elect
+            number = await stand(self._holder, self.options.term.ttl_s)
+            if number is None:
+                await self._pause(self.options.term.ttl_s / 4, self._stopping)
+                return
+            await self._lead(number)
+        except SupersededError as over:
+            _log.warning("sequencer: %s", over)
+        except LedgerUnavailable as error:
+            self.fault = str(error)
+            _log.warning("sequencer: %s", error)
+            if isinstance(error, KeyAwayError) and number is not None:
+                # Another node may reach whoever holds the key: let it come first.
+                with contextlib.suppress(LedgerUnavailable):
+                    await self._store.resign(number)
+                await self._pause(self.options.term.ttl_s, self._stopping)
+            await self._pause(self.options.retry_s, self._stopping)
+        finally:
+            self.term = None
+
+    def _cannot_lead(self) -> None:
+        if self.fault != self._keys.lacking:
+            _log.warning("sequencer: %s", self._keys.lacking)
+        self.fault = self._keys.lacking
+        for _, future in self._wishes:
+            if not future.done():
+                future.set_exception(Conflict(self._keys.lacking, ""))
+        self._wishes.clear()
+
+    async def _change_keys(self, term: Term) -> None:
+        """Do what was asked for about the log's key."""
+        while self._wishes:
+            wish, future = self._wishes[0]
             try:
-                number = await self._store.elect(self._holder, self.options.term.ttl_s)
-                if number is None:
-                    await self._pause(self.options.term.ttl_s / 4, self._stopping)
-                    continue
-                await self._lead(number)
-            except SupersededError as over:
-                _log.warning("sequencer: %s", over)
-            except LedgerUnavailable as error:
-                self.fault = str(error)
-                _log.warning("sequencer: %s", error)
-                await self._pause(self.options.retry_s, self._stopping)
-            finally:
-                self.term = None
+                made = await self._keys.change(term, self._store, wish, self._clock.now_us())
+            except AffiantError as error:
+                self._wishes.pop(0)
+                if not future.done():
+                    future.set_exception(error)
+                if isinstance(error, LedgerUnavailable | LedgerFault):
+                    raise
+            else:
+                self._wishes.pop(0)
+                if not future.done():
+                    future.set_result(made)
 
     @staticmethod
     async def _pause(seconds: float, event: asyncio.Event) -> None:
@@ -105,8 +166,14 @@ class Sequencer:
             await asyncio.wait_for(event.wait(), seconds)
 
     async def _lead(self, number: int) -> None:
-        term = await Term.load(self._store, self._key, self._keys, self._node, self._clock, self.options.term, number)
-        await term.place()
+        key = self._keys.key
+        assert key is not None
+        term = await Term.load(self._store, key, self._keys.keys, self._node, self._clock, self.options.term, number)
+        due = await self._keys.due(term, self._store)
+        await term.place(extra=due)
+        if due:
+            await term.publish(keep=True)
+            await self._store.keys_recorded()
         self.term, self.fault = term, ""
         archiving = asyncio.create_task(self._archiving(term))
         try:
@@ -126,6 +193,8 @@ class Sequencer:
             self._wake.clear()
             if archiving.done():
                 archiving.result()
+            if self._wishes:
+                await self._change_keys(term)
             now = time.monotonic()
             if now - lost_looked > 1.0:
                 await self._store.lost_nodes()

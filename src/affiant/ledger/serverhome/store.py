@@ -17,6 +17,7 @@ from affiant.kit.secretref import resolve
 from affiant.ledger.checkpoints import SignedHead
 from affiant.ledger.serverhome import schema
 from affiant.ledger.serverhome.config import ServerConfig
+from affiant.proof.logkeys import parse_statement
 
 try:
     import asyncpg
@@ -47,6 +48,23 @@ class LedgerRow:
     pruned: int
     origin: str
     log_vkey: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A statement about the log's key that holds.
+
+    Args:
+        after: entries under the head that it names.
+        note: the signed statement.
+        held: `vault:MOUNT/NAME@VERSION` where Vault holds the new key.
+        recorded: whether its entry lies under a signed head.
+    """
+
+    after: int
+    note: bytes
+    held: str
+    recorded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +247,44 @@ class LedgerStore:
         )
         return [SignedHead(int(row[0]), int(row[1]), bytes(row[2]), bytes(row[3])) for row in rows]
 
+    # -- the log's keys
+
+    async def ensure_keys(self, notes: Sequence[bytes]) -> None:
+        """Make the table of statements about the log's key where a ledger was founded without one.
+
+        Args:
+            notes: statements that hold already.
+        """
+        if await self.has_keys():
+            return
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", self._s)
+            await connection.execute(schema.key_statements(self._s))
+            await put_keys(connection, self._s, notes)
+
+    async def has_keys(self) -> bool:
+        """Whether there is a table of statements about the log's key."""
+        return bool(await self._fetch("SELECT 1 WHERE to_regclass($1) IS NOT NULL", f"{self._s}.key"))
+
+    async def key_rows(self) -> list[KeyRow]:
+        """Statements about the log's key, oldest first."""
+        rows = await self._fetch("SELECT after, note, held, recorded FROM @.key ORDER BY number")
+        return [KeyRow(int(row[0]), bytes(row[1]), str(row[2]), bool(row[3])) for row in rows]
+
+    async def hand_over(self, term: int, head: SignedHead, number: int, note: bytes, held: str, vkey: str) -> bool:
+        """Let a statement take force. False if the term is over, or another head is in force.
+
+        Args:
+            number: of statements that hold already.
+            held: see `KeyRow`.
+            vkey: of the key that signs from now on; "" where that stays.
+        """
+        return await self._true("SELECT @.hand_over($1, $2, $3, $4, $5, $6, $7)", term, head.size, head.root, number, note, held, vkey)
+
+    async def keys_recorded(self) -> None:
+        """Take note that the entries of statements lie under a signed head: nobody publishes a larger one before they have their places."""
+        await self._fetch("UPDATE @.key SET recorded = true WHERE NOT recorded AND after < (SELECT size FROM @.ledger)")
+
     # -- nodes and producers
 
     async def register_node(self, name: str, incarnation: str, ttl_s: float) -> None:
@@ -345,6 +401,14 @@ class LedgerStore:
             return int(rows[0][0])
         await self._evict(ttl_s)
         return None
+
+    async def take_over(self, holder: str, ttl_s: float) -> int:
+        """Begin a new term, whoever holds one: that one loses at its next step."""
+        rows = await self._fetch(
+            "UPDATE @.ledger SET term = term + 1, holder = $1, until = clock_timestamp() + make_interval(secs => $2) RETURNING term",
+            holder, ttl_s,
+        )  # fmt: skip
+        return int(rows[0][0])
 
     async def _evict(self, ttl_s: float) -> None:
         """End the sessions of a holder whose time ran out long ago while it still holds the ledger's row.
@@ -470,6 +534,13 @@ class LedgerStore:
             await connection.close(timeout=1.0)
         except (*_LOST, asyncpg.PostgresError):
             connection.terminate()
+
+
+async def put_keys(connection: Any, schema_name: str, notes: Sequence[bytes]) -> None:
+    """Write statements about the log's key whose entries the ledger has, in the transaction of a connection."""
+    rows = [(number, parse_statement(note).after, note) for number, note in enumerate(notes)]
+    query = "INSERT INTO @.key(number, after, note, recorded) VALUES ($1, $2, $3, true) ON CONFLICT DO NOTHING"
+    await connection.executemany(query.replace("@", schema_name), rows)
 
 
 def new_incarnation() -> str:

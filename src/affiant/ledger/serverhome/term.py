@@ -18,7 +18,7 @@ import msgspec
 
 from affiant import __version__
 from affiant.kit.clock import Clock
-from affiant.kit.errors import LedgerFault
+from affiant.kit.errors import LedgerFault, LedgerUnavailable
 from affiant.ledger.checkpoints import MINUTE_US, LogKey, SignedHead, open_head
 from affiant.ledger.envelope import Draft, encode
 from affiant.ledger.producers import Producers
@@ -41,6 +41,10 @@ _decode = msgspec.json.Decoder().decode
 
 class SupersededError(Exception):
     """Another process holds a later term: what this one believes about the ledger is no longer to be used."""
+
+
+class KeyAwayError(LedgerUnavailable):
+    """Whoever holds the log's key could not sign; nothing was published, and another node may be able to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,10 @@ class Term:
         self._tree = Tree(self._put)
         self._kept: SignedHead | None = None
         self.state_size = 0
+
+    def use_key(self, key: LogKey) -> None:
+        """Sign with another key from the next head on."""
+        self._key = key
 
     def _put(self, path: str, data: bytes, full: bool) -> None:
         if not full:
@@ -171,12 +179,13 @@ class Term:
 
     # -- placing
 
-    async def place(self, endings: bool = True, last_words: bool = False) -> int:
+    async def place(self, endings: bool = True, last_words: bool = False, extra: Sequence[Draft] = ()) -> int:
         """Give all waiting batches their places, and write the endings that are due; holds on to the term.
 
         Args:
             endings: look for endings that are due.
             last_words: end this process's own producer, too.
+            extra: entries of this process, behind all others.
 
         Returns:
             Number of entries that got a place.
@@ -197,6 +206,7 @@ class Term:
             self.producers.wrote(row.producer, row.first_seq, index, marks_of(row))
             index += row.count
         drafts, ends = await self._endings() if endings or self._own_seq == 0 else ([], [])
+        drafts += extra
         if last_words:
             drafts += self._ending(self.name, "stopped", self._own_seq + len(drafts))
             ends.append(self.name)
@@ -263,8 +273,12 @@ class Term:
 
         Raises:
             SupersededError: another head is in force, or the term is over; this one was not published.
+            KeyAwayError: Vault cannot be reached.
         """
-        new = self.sign()
+        try:
+            new = await asyncio.to_thread(self.sign)
+        except LedgerUnavailable as error:
+            raise KeyAwayError(error.message, error.next_step) from error
         kept = self._kept
         keeping = kept is None or (kept.size != new.size and (keep or new.at_us // MINUTE_US != kept.at_us // MINUTE_US))
         state = _encode(self.producers.dump()) if self._state_due() else None
