@@ -15,6 +15,7 @@ from affiant.kit.clock import open_clock
 from affiant.kit.errors import BadInput
 from affiant.kit.home import Home
 from affiant.ledger.pruning import Taken, appending, take_away
+from affiant.ledger.where import need_own_ledger
 
 
 @click.group("hold")
@@ -81,9 +82,10 @@ def prune(ctx: click.Context, before: str, folder: Path | None, for_good: bool, 
     the entries; both are recorded. Copies of entries about keys, erasures and prunings stay in the home, each with its proof. Killed
     anywhere, it is asked for again. May run while the home is served.
     """
+    opened = need_home(home)
+    need_own_ledger(opened, "Pruning")
     if not dry_run and (folder is None) == (not for_good):
         raise BadInput("Say what becomes of the entries.", "Give either --archive-to DIR or --for-good; --dry-run shows what would go.")
-    opened = need_home(home)
     with session(ctx, opened, person) as api:
         plan: dict[str, Any] = api.post("/ledger/prune", {"before": moment_us(before), "dry_run": True})
         open_now = api.served
