@@ -27,7 +27,7 @@ import uvloop
 from affiant.kit.clock import SystemClock
 from affiant.kit.home import Home, create_home
 from affiant.kit.keyring import Keyring
-from affiant.ledger import Draft, LedgerClient, Writer, encode, verify_home
+from affiant.ledger import Draft, LedgerClient, Writer, encode, ready, verify_home
 from affiant.ledger.segment import pack
 from affiant.ledger.tree import Tree
 from bench import proc
@@ -70,15 +70,15 @@ class Findings:
     entry_bytes: int = 0
 
 
+_DECISIONS = ready([{"guard": "sanitize", "control": "AI-IN-01", "action": "allow", "how": "rules", "enforced": 1}])
+_LINKS = ready([{"provider": "sim", "model": "scribe-1", "version": "2026-01", "cap": 2}])  # both made once, as the gateway makes them
+
+
 def event(ref: str) -> Draft:
     """Fields and lists of an `exchange.opened` as the gateway writes it; its envelope has about 700 bytes."""
-    decisions = [
-        {"guard": "sanitize", "control": "AI-IN-01", "action": "allow", "how": "rules", "enforced": 1},
-    ]
-    links = [{"provider": "sim", "model": "scribe-1", "version": "2026-01", "cap": 2}]
     body = {
         "surface": "chat.completions", "route": "help", "key": "k_01", "label": "internal", "mode": "enforce", "stream": 0,
-        "links": links, "decisions": decisions, "parts": 1, "uninspected": 0,
+        "links": _LINKS, "decisions": _DECISIONS, "parts": 1, "uninspected": 0,
         "commit_received": "8f" * 32, "commit_sent": "1c" * 32, "epoch": 12, "est_tokens": 812,
     }  # fmt: skip
     return Draft("job.run", body, ref=ref, tenant="acme", actor="key:k_01")

@@ -7,8 +7,9 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from affiant.api import Context, PackageRequest, RunRequest, create_api
 from affiant.kit.clock import FixedClock
@@ -72,8 +73,8 @@ class World:
             self.runs.append(request)
             return [{"control": each, "result": "no deviations noted"} for each in request.controls]
 
-        async def build_package(request: PackageRequest) -> bytes:
-            return b"package of " + request.period.encode()
+        async def build_package(request: PackageRequest) -> BinaryIO:
+            return BytesIO(b"package of " + request.period.encode())
 
         def adopt_controls(controls: tuple[str, ...], by: str) -> list[dict[str, Any]]:
             wanted: list[tuple[str, int, str, list[dict[str, Any]]]] = [(each, 2, "b" * 64, []) for each in controls]

@@ -60,6 +60,9 @@ VALID: Wanted = {
     ("GET", "/ledger/entries/{index}/proof"): ("the-auditor", None, "/ledger/entries/0/proof", ""),
     ("GET", "/exchanges"): ("the-consumer", None, "/exchanges?limit=5", ""),
     ("GET", "/exchanges/{exchange}"): ("the-consumer", None, "/exchanges/xc_mine", ""),
+    ("POST", "/exchanges/{exchange}/appeal"): ("the-consumer", {"why": "that was a quote"}, "/exchanges/xc_mine/appeal", ""),
+    ("GET", "/appeals"): ("the-consumer", None, "/appeals", ""),
+    ("POST", "/appeals/{appeal}/decide"): ("the-privacy", {"outcome": "upheld", "why": "a quote"}, "/appeals/ap_1/decide", ""),
     ("GET", "/controls"): ("the-auditor", None, "/controls", ""),
     ("GET", "/controls/{control}"): ("the-auditor", None, "/controls/PI-5.1", ""),
     ("POST", "/controls/run"): ("the-operator", {"period": PERIOD, "controls": ["PI-5.1"]}, "/controls/run", ""),
@@ -68,11 +71,13 @@ VALID: Wanted = {
     ("GET", "/populations/{freeze}"): ("the-auditor", None, "/populations/frz_1", ""),
     ("POST", "/affidavits"): ("the-auditor", {"period": PERIOD}, "/affidavits", ""),
 }
+BLOCKED = [{"guard": "injection", "control": "SEC-3.1", "action": "block", "enforced": 1, "found": 1, "acted": 1}]
 # What a consumer must not see or touch though the route lets consumers in.
 NOT_THEIRS = {
     ("GET", "/keys/{key}"): "/keys/k-other",
     ("POST", "/keys/{key}/revoke"): "/keys/k-other/revoke",
     ("GET", "/exchanges/{exchange}"): "/exchanges/xc_other",
+    ("POST", "/exchanges/{exchange}/appeal"): "/exchanges/xc_other/appeal",
     ("POST", "/people/{person}/password"): "/people/the-admin/password",
     ("GET", "/people/{person}/contact"): "/people/the-auditor/contact",
     ("POST", "/people/{person}/contact"): "/people/the-auditor/contact",
@@ -93,10 +98,17 @@ def _fill(made: World) -> None:
     with made.records._units.write() as unit:
         for name, tenant in (("mine", "acme"), ("other", "belmont")):
             unit.emit(
-                Draft("exchange.refused", {"key": f"k-{name}", "route": "m1"}, ref=f"xc_{name}", tenant=tenant, actor=f"key:k-{name}")
+                Draft(
+                    "exchange.refused",
+                    {"key": f"k-{name}", "route": "m1", "decisions": BLOCKED},
+                    ref=f"xc_{name}",
+                    tenant=tenant,
+                    actor=f"key:k-{name}",
+                )
             )
         unit.emit(Draft("population.frozen", {"control": "PI-5.1", "population": "changes", "rows": 1}, ref="frz_1"))
         unit.emit(Draft("sample.drawn", {"freeze": "frz_1", "n": 1}, ref="smp_1"))
+        unit.store.put_appeal("ap_1", "xc_gone", "a quote", "the-developer", 1)
         unit.store.put_hold("lh_1", "person/nobody", "a court", "the-compliance", 1)
     made.records.sealed.set_contact("the-auditor", "auditor@example.org", "the-admin")
     made.settle()

@@ -152,7 +152,9 @@ def test_a_changed_policy_repeats_its_routes_with_the_new_digest(tmp_path: Path)
         digest = w.events("policy.set")[-1].body["digest"]
         routes = [event for event in w.events("route.set") if event.body["policy_digest"] == digest]
         assert {event.ref for event in routes} == {"chat", "m1"}
-        assert all(event.body["redacts"] == ["CREDIT_CARD", "PHONE", "US_SSN"] for event in routes)
+        for event in routes:  # types that are common in ordinary work are left alone until a policy names them
+            assert {"CREDIT_CARD", "PHONE", "US_SSN", "IBAN"} <= set(event.body["redacts"])
+            assert not {"EMAIL", "PERSON", "URL"} & set(event.body["redacts"])
         assert w.events("change.activated")[-1].body["before"] != digest
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from affiant.api import changes, evidence, keeping, keys, people
+from affiant.api import appeals, changes, evidence, keeping, keys, people
 from affiant.api.auth import Unauthenticated, authenticate, may
 from affiant.api.context import Context
 from affiant.api.model import NOBODY, PUBLIC, SIGNED_IN, Answer, Call, Caller, Raw, RouteSpec, check_body
@@ -27,10 +28,11 @@ from affiant.api.openapi import openapi
 from affiant.kit.errors import AffiantError, BadInput, Conflict, CouldNotLook, Finding, Forbidden, NotFound
 from affiant.records import LOCAL, VIA, FaultyInput
 
-ROUTES: tuple[RouteSpec, ...] = (*people.ROUTES, *keys.ROUTES, *changes.ROUTES, *evidence.ROUTES, *keeping.ROUTES)
+ROUTES: tuple[RouteSpec, ...] = (*people.ROUTES, *keys.ROUTES, *changes.ROUTES, *evidence.ROUTES, *keeping.ROUTES, *appeals.ROUTES)
 _STATUS: tuple[tuple[type[AffiantError], int], ...] = (
     (Unauthenticated, 401), (NotFound, 404), (Forbidden, 403), (Conflict, 409), (BadInput, 400), (CouldNotLook, 503), (Finding, 422),
 )  # fmt: skip
+_PIECE = 1 << 20
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -149,7 +151,7 @@ def _check_query(spec: RouteSpec, request: Request) -> None:
 
 def _response(context: Context, answer: Any) -> Response:
     if isinstance(answer, Raw):
-        return Response(answer.data, headers=_HEADERS, media_type=answer.media)
+        return _raw(answer)
     status, cookies = 200, {}
     if isinstance(answer, Answer):
         status, cookies, answer = answer.status, dict(answer.cookies), answer.value
@@ -160,6 +162,20 @@ def _response(context: Context, answer: Any) -> Response:
         else:
             response.delete_cookie(name, httponly=True, samesite="strict", secure=context.secure, path="/")
     return response
+
+
+def _raw(answer: Raw) -> Response:
+    if isinstance(answer.data, bytes):
+        return Response(answer.data, headers=_HEADERS, media_type=answer.media)
+    file = answer.data
+    length = file.seek(0, os.SEEK_END)
+    file.seek(0)
+
+    def pieces() -> Iterator[bytes]:
+        with file:
+            yield from iter(lambda: file.read(_PIECE), b"")
+
+    return StreamingResponse(pieces(), headers=_HEADERS | {"content-length": str(length)}, media_type=answer.media)
 
 
 def _error(status: int, code: str, message: str, next_step: str, faults: list[dict[str, str]] | None = None) -> Response:

@@ -98,7 +98,7 @@ ROUTES = (
     RouteSpec("GET", "/changes", "change.read", list_changes, "Changes, newest first.", "`changes`: a list.", query={
         "state": Field("string", "proposed, approved, activated or rejected"), "limit": Field("integer", "at most so many; 200")}),
     RouteSpec("POST", "/changes", SIGNED_IN, propose, "Propose a change to a governed record.", "The change, proposed.", {
-        "kind": Field("string", "person, provider, policy, model, route, limit or commitment", True),
+        "kind": Field("string", "person, provider, policy, model, route, limit, commitment or protected", True),
         "target": Field("string", "record id; none for a limit"),
         "content": Field("object", "the record's fields as in an apply file, without `id`"),
         "yaml": Field("string", "the same as YAML text"), "remove": Field("boolean", "remove the record"),

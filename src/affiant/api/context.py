@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 from affiant.kit.clock import Clock
 from affiant.ledger import LedgerReader
@@ -46,7 +46,7 @@ class PackageRequest:
 
 
 RunControls = Callable[[RunRequest], Awaitable[list[dict[str, Any]]]]
-BuildPackage = Callable[[PackageRequest], Awaitable[bytes]]
+BuildPackage = Callable[[PackageRequest], Awaitable[BinaryIO]]
 AdoptControls = Callable[[tuple[str, ...], str], list[dict[str, Any]]]
 
 
@@ -64,7 +64,7 @@ class Context:
         clock: wall time.
         local_token: the home's local credential.
         run_controls: runs controls and gives one object a run, when every run is an entry.
-        build_package: builds an affidavit and gives its bytes.
+        build_package: builds an affidavit and gives it as an open file.
         adopt_controls: puts the shipped versions of these controls (none named: all) into force where they differ, for a person;
             gives one object for each that changed.
         status: what processes, anchors and due items are like now; added to the API's own answer.

@@ -62,14 +62,14 @@ def prove_entry(call: Call) -> Raw:
     return Raw(call.context.reader.prove(_index(call)).encode(), TEXT)
 
 
-def _own_keys(call: Call) -> set[str] | None:
+def own_keys(call: Call) -> set[str] | None:
     """Keys whose exchanges the caller may see; None for all."""
     return {key.id for key in call.context.records.keys(call.caller.by)} if call.caller.only_own else None
 
 
 def list_exchanges(call: Call) -> dict[str, Any]:
     """The newest exchanges before an index, looking back over a bounded stretch of the ledger."""
-    reader, own, tenant = call.context.reader, _own_keys(call), call.query.get("tenant", "")
+    reader, own, tenant = call.context.reader, own_keys(call), call.query.get("tenant", "")
     size = reader.size
     before = min(call.number("before", size, _MOST_INDEX), size)
     limit = call.number("limit", 100, 1_000)
@@ -89,7 +89,7 @@ def list_exchanges(call: Call) -> dict[str, Any]:
 
 
 def show_exchange(call: Call) -> dict[str, Any]:
-    exchange, reader, own = call.path["exchange"], call.context.reader, _own_keys(call)
+    exchange, reader, own = call.path["exchange"], call.context.reader, own_keys(call)
     entries = [(index, reader.event(index)) for index in reader.find(exchange)]
     entries = [(index, event) for index, event in entries if event.type.startswith("exchange.")]
     if not entries or (own is not None and entries[0][1].body.get("key", "") not in own):

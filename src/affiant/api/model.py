@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 from affiant.api.context import Context
 from affiant.kit.errors import BadInput
@@ -92,9 +92,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """An answer that is no JSON."""
+    """An answer that is no JSON: bytes, or an open file that is sent a piece at a time and closed."""
 
-    data: bytes
+    data: bytes | BinaryIO
     media: str
 
 

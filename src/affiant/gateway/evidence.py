@@ -12,6 +12,7 @@ import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 from affiant.gateway.counters import Counter
@@ -21,7 +22,7 @@ from affiant.guards import Action, Decision
 from affiant.kit.clock import Clock
 from affiant.kit.crypto import commit, commit_digest, salt
 from affiant.kit.errors import LedgerFault, LedgerUnavailable, NoRoom
-from affiant.ledger import Draft
+from affiant.ledger import Draft, Ready, ready
 from affiant.records.snapshot import KeySnap
 
 CLOSE_TIMEOUT_S = 20.0
@@ -36,6 +37,8 @@ ANSWERED, PROVIDER_FAILED, BLOCKED, CALLER_LEFT, CUT, TIMED_OUT = (
     "timed_out",
 )
 ALL, PART, NONE = "all", "part", "none"
+MAX_PLACES = 16
+"""Places that a decision names of what it found."""
 
 
 class Ledger(Protocol):
@@ -47,8 +50,25 @@ class Ledger(Protocol):
     async def append(self, drafts: Sequence[Draft], marks: Sequence[int] | None = None, timeout_s: float | None = None) -> int: ...
 
 
-def decisions_body(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """Decisions as events carry them: counts per type, never what was found."""
+def decisions_body(decisions: Iterable[Decision]) -> list[dict[str, Any]] | Ready:
+    """Decisions as events carry them: counts per type, rules and offsets, never what was found. Scores stand beside them: `scores_body`."""
+    known = tuple(decisions)
+    quiet = tuple((each.guard, each.control, each.enforced) for each in known if each.action is Action.ALLOW)
+    return _quiet(quiet) if len(quiet) == len(known) else _told(known)
+
+
+@lru_cache(maxsize=1024)
+def _quiet(decisions: tuple[tuple[str, str, bool], ...]) -> Ready:
+    """Decisions that all allow: the same few again and again."""
+    return ready([{"guard": guard, "control": control, "action": "allow", "enforced": int(on)} for guard, control, on in decisions])
+
+
+def scores_body(decisions: Iterable[Decision]) -> dict[str, int]:
+    """Guard -> the score that it gave, parts per million."""
+    return {each.guard: each.score_ppm for each in decisions if each.score_ppm >= 0}
+
+
+def _told(decisions: tuple[Decision, ...]) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
     for decision in decisions:
         body: dict[str, Any] = {
@@ -63,6 +83,13 @@ def decisions_body(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
                 body["how"] = decision.how
             if types:
                 body["types"] = [{"type": name, "n": n} for name, n in sorted(types.items())]
+                body["at"] = [
+                    {"rule": hit.rule, "part": hit.part, "start": hit.start, "end": hit.end} for hit in decision.hits[:MAX_PLACES]
+                ]
+            if decision.version:
+                body["version"] = decision.version
+            if decision.stage:
+                body["stage"] = decision.stage
         made.append(body)
     return made
 
@@ -152,11 +179,14 @@ class Recorder:
             raise Refusal("evidence_unavailable", detail="Control has pushed no commitment key for this month.")
         body: dict[str, Any] = {
             "surface": ticket.surface, "route": route.id, "key": ticket.key.id, "label": route.label, "mode": str(route.mode),
-            "stream": int(ticket.stream), "overlap": 0, "links": list(route.listed), "decisions": decisions_body(ticket.decisions_in),
+            "stream": int(ticket.stream), "overlap": 0, "links": route.listed, "decisions": decisions_body(ticket.decisions_in),
             "parts": parts, "uninspected": uninspected, "commit_received": commit(received, ticket.body),
             "commit_sent": commit(outgoing, sent), "epoch": tables.epoch, "est_tokens": est_tokens,
         }  # fmt: skip
         try:
+            scores = scores_body(ticket.decisions_in)
+            if scores:
+                body["scores"] = scores
             await self._append(ticket.draft("exchange.opened", body))
         except LedgerUnavailable as error:
             if route.policy is None or route.policy.on_evidence_loss != "open":
@@ -204,6 +234,9 @@ class Recorder:
             "attempts": ticket.attempts, "tokens_in": ticket.tokens_in, "tokens_out": ticket.tokens_out, "ms": round(total_s * 1000),
             "ms_added": max(0, round((total_s - ticket.upstream_s) * 1000)), "decisions": decisions_body(decisions),
         }  # fmt: skip
+        scores = scores_body(decisions)
+        if scores:
+            body["scores"] = scores
         if ticket.provider:
             body["provider"], body["model"] = ticket.provider, ticket.model
         if ticket.first_s:
@@ -225,6 +258,9 @@ class Recorder:
             body["key"] = ticket.key.id
         if ticket.decisions_in:
             body["decisions"] = decisions_body(ticket.decisions_in)
+            scores = scores_body(ticket.decisions_in)
+            if scores:
+                body["scores"] = scores
         received = ticket.salt("commit_received") if ticket.body else None
         if received is not None:
             body["commit_received"] = commit(received, ticket.body)

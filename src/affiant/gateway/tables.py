@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from affiant.guards import Action, GuardRule, Mode, Policy
+from affiant.guards.leakage import Protected, Watchlist
 from affiant.kit.errors import BadInput
-from affiant.records.snapshot import KeySnap, LimitSnap, PolicySnap, ProviderSnap, RouteSnap, Snapshot
+from affiant.ledger import Ready, ready
+from affiant.records.snapshot import KeySnap, LimitSnap, PolicySnap, ProtectedSnap, ProviderSnap, RouteSnap, Snapshot
 
 CAP = 2
 """Most attempts at one link."""
@@ -71,7 +73,7 @@ class Route:
     policy: Policy | None
     links: tuple[Link, ...]
     refusal: str
-    listed: tuple[dict[str, str | int], ...]
+    listed: Ready
 
 
 class Tables:
@@ -92,6 +94,7 @@ class Tables:
         self.limits: dict[str, tuple[LimitSnap, ...]] = {}
         for limit in snapshot.limits:
             self.limits[limit.scope] = (*self.limits.get(limit.scope, ()), limit)
+        self.watchlist = Watchlist([read_protected(each) for each in snapshot.protected])
         self._month_keys = {(known.tenant, known.month): known.key for known in snapshot.tenant_keys}
 
     @staticmethod
@@ -107,9 +110,7 @@ class Tables:
             approved = True
             if route.label in provider.labels:
                 links.append(Link(model.id, model.version, model.upstream, provider.id, provider.secret_ref, read_endpoint(provider)))
-        listed: tuple[dict[str, str | int], ...] = tuple(
-            {"provider": x.provider, "model": x.model, "version": x.version, "cap": CAP} for x in links
-        )
+        listed = ready([{"provider": x.provider, "model": x.model, "version": x.version, "cap": CAP} for x in links])
         refusal = "" if links else ("label_forbidden" if approved else "model_not_approved")
         return Route(
             route.id, route.tenant, route.label, Mode(route.mode), policies.get(route.policy), tuple(links), refusal, listed
@@ -149,6 +150,12 @@ def read_policy(snap: PolicySnap) -> Policy:
     except ValueError as error:
         raise BadInput(f"The policy {snap.id} cannot be followed: {error}.", "Correct the policy.") from None
     return Policy(snap.id, snap.digest, rules, snap.on_evidence_loss)
+
+
+def read_protected(snap: ProtectedSnap) -> Protected:
+    """A pushed protected text as guards take it."""
+    prints = frozenset(int.from_bytes(snap.prints[at : at + 8], "big") for at in range(0, len(snap.prints), 8))
+    return Protected(snap.id, snap.what, snap.label, snap.tenant, snap.words, prints)
 
 
 def read_endpoint(provider: ProviderSnap) -> Endpoint:

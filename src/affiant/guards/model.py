@@ -138,6 +138,7 @@ class Hit:
         end: str offset, exclusive.
         type: `EMAIL`, `PHONE`, `CREDIT_CARD`, `US_SSN`, `INJECTION/<rule>` …
         score_ppm: confidence, parts per million.
+        rule: `<detector>/<rule>` that found it; "" where a model alone speaks.
     """
 
     part: int
@@ -145,6 +146,7 @@ class Hit:
     end: int
     type: str
     score_ppm: int = 1_000_000
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,9 @@ class Decision:
         acted: how many hits were acted on (0 where the mode does not enforce).
         enforced: whether the decision took effect.
         found: how many hits there were; may exceed `len(hits)`, of which a long answer keeps only the first.
+        score_ppm: the highest score that a scoring guard gave; -1: it gives none.
+        stage: the last stage that a cascade reached; "" where there is none.
+        version: of the detectors or the model that spoke; "" where they are of this version of Affiant.
     """
 
     guard: str
@@ -172,3 +177,6 @@ class Decision:
     acted: int = 0
     enforced: bool = True
     found: int = 0
+    score_ppm: int = -1
+    stage: str = ""
+    version: str = ""

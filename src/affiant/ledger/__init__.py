@@ -11,7 +11,7 @@ from affiant.ledger.anchorstore import Anchor
 from affiant.ledger.carried import period_open_drafts
 from affiant.ledger.checkpoints import LogKey, SignedHead, log_vkey
 from affiant.ledger.client import LedgerClient
-from affiant.ledger.envelope import Draft, Event, decode, encode
+from affiant.ledger.envelope import Draft, Event, Ready, decode, encode, ready
 from affiant.ledger.logkeys import signing_key
 from affiant.ledger.reader import LedgerReader
 from affiant.ledger.registry import REGISTRY, EventType
@@ -36,6 +36,7 @@ __all__ = [
     "LedgerReader",
     "LogKey",
     "Outcome",
+    "Ready",
     "Report",
     "SignedHead",
     "Step",
@@ -48,6 +49,7 @@ __all__ = [
     "log_vkey",
     "period_open_drafts",
     "run_witness",
+    "ready",
     "run_writer",
     "signing_key",
     "verify_home",

@@ -37,8 +37,12 @@ class EventType:
     sealed: tuple[str, ...] = ()
 
 
-_DECISIONS = "list of {guard, control, action, how?, reason?, found?, acted?, types?: [{type, n}], enforced: 0/1}"
+_DECISIONS = (
+    "list of {guard, control, action, how?, reason?, found?, acted?, types?: [{type, n}], stage?, version?, "
+    "at?: [{rule, part, start, end}], enforced: 0/1}"
+)
 
+_SCORES = "{guard: parts per million} of guards that score"
 _TYPES = (
     # -- ledger itself
     EventType("ledger.created", "ledger", "The ledger began.", {
@@ -74,7 +78,7 @@ _TYPES = (
         "surface": "chat.completions …", "route": "route id", "key": "key id", "label": "classification in force",
         "mode": "watch, warn or enforce", "stream": "0/1", "overlap": "0/1",
         "links": "list of {provider, model, version, cap}: permitted, in order, cap = most attempts",
-        "decisions": _DECISIONS, "parts": "content parts seen", "uninspected": "parts not inspected",
+        "decisions": _DECISIONS, "scores?": _SCORES, "parts": "content parts seen", "uninspected": "parts not inspected",
         "commit_received": "hex salted commitment to the request as received",
         "commit_sent": "hex, to the request as sent", "epoch": "snapshot epoch",
         "est_tokens": "reserved input + max_tokens"}),
@@ -84,10 +88,10 @@ _TYPES = (
         "route": "route id", "key": "key id", "provider?": "that served", "model?": "that served",
         "attempts": "list of {id, provider, model, version, status, ms}: id is the opaque request id sent",
         "tokens_in": "count", "tokens_out": "count", "ms": "total", "ms_first?": "to first byte", "ms_added": "by Affiant",
-        "decisions": _DECISIONS, "commit_released?": "hex, to the answer as released"}),
+        "decisions": _DECISIONS, "scores?": _SCORES, "commit_released?": "hex, to the answer as released"}),
     EventType("exchange.refused", "gateway", "Refused before forwarding.", {
         "surface": "chat.completions …", "route?": "route id named", "key?": "key id", "code": "stable code", "control": "control id",
-        "status": "HTTP status", "decisions?": _DECISIONS, "commit_received?": "hex", "epoch": "snapshot epoch"}),
+        "status": "HTTP status", "decisions?": _DECISIONS, "scores?": _SCORES, "commit_received?": "hex", "epoch": "snapshot epoch"}),
     EventType("exchange.refused_many", "gateway", "Unauthenticated refusals above the stated rate, counted.", {
         "from": "µs", "to": "µs", "count": "refusals", "source": "hex, keyed hash of the address", "code": "stable code"}),
     EventType("exchange.interrupted", "ledger", "Its producer ended while it was open; attempts lie within the opened caps.", {
@@ -109,6 +113,11 @@ _TYPES = (
     EventType("subject_key.destroyed", "records", "A subject's key is gone; its sealed values cannot be had again. ref = subject.", {
         "by": "person id", "why": "text", "values": "sealed values that it closed",
         "reapplied": "0/1: again, in an older copy that was restored"}, retention="lasting"),
+    EventType("appeal.raised", "records", "Somebody says that a guard was wrong about an exchange. ref = appeal id.", {
+        "exchange": "exchange id", "by": "person id"}),
+    EventType("appeal.decided", "records", "What another person found. ref = appeal id.", {
+        "exchange": "exchange id", "outcome": "upheld: the guard was wrong; rejected: it was right", "raised_by": "person id",
+        "by": "person id"}),
     EventType("hold.placed", "records", "A legal hold: nothing in its scope is pruned or destroyed. ref = hold id.", {
         "scope": "all, or a subject", "why": "text", "by": "person id"}, carried=True, ended_by=("hold.released",)),
     EventType("hold.released", "records", "A legal hold ended. ref = hold id.", {
@@ -137,7 +146,7 @@ _TYPES = (
         "requested": "index-free: µs of the request", "effective": "µs", "elapsed_ms": "real ms from request to last confirmation",
         "epoch": "confirmed", "workers": "count that confirmed"}),
     EventType("change.proposed", "records", "A change to a governed record. ref = change id.", {
-        "kind": "person, provider, model, route, policy, limit, commitment, control", "target": "record id",
+        "kind": "person, provider, model, route, policy, limit, commitment, protected, control", "target": "record id",
         "digest": "hex sha256 of the canonical new content", "author": "person id", "emergency": "0/1", "bootstrap": "0/1",
         "reason?": "text"}),
     EventType("change.approved", "records", "An approval. ref = change id.", {
@@ -180,6 +189,11 @@ _TYPES = (
     EventType("commitment.set", "records", "A promise to customers. ref = commitment id.", {
         "text": "the promise", "controls": "list of control id", "per_million?": "threshold, parts per million", "change": "change id"},
         carried=True),
+    EventType("protected.set", "records", "A text that must not turn up in answers, known by fingerprints. ref = its id.", {
+        "what": "document, canary or marker", "label": "routes of this label and above may see it", "tenant": "whose it is, or empty",
+        "words": "words of a fingerprint", "prints": "fingerprints", "change": "change id"},
+        carried=True, ended_by=("protected.removed",)),
+    EventType("protected.removed", "records", "It is looked for no more.", {"change": "change id"}),
     EventType("control.adopted", "records", "A control version is in force from here. ref = control id.", {
         "control_version": "integer", "sha": "hex sha256 of the control's canonical bytes",
         "schedule": "list of {item, every: hour|day|month, minute}: expected occurrences", "change?": "change id"},

@@ -18,7 +18,7 @@ from affiant.records.references import reference_faults, users_of
 from affiant.records.unit import Unit, actor_of
 
 DEFAULT_POLICY = "default"
-_REMOVED = {"provider": "provider.removed", "route": "route.removed", "limit": "limit.removed"}
+_REMOVED = {"provider": "provider.removed", "route": "route.removed", "limit": "limit.removed", "protected": "protected.removed"}
 
 
 def activate(unit: Unit, change_id: str, by: str) -> Change:
@@ -105,6 +105,9 @@ def _write_kind(unit: Unit, change: Change, before: Content | None, approved_by:
         _repeat_routes(unit, target, change.id, actor)
     elif change.kind == "provider":
         emit("provider.set", {name: content[name] for name in ("kind", "base_url", "region", "network", "labels")})
+    elif change.kind == "protected":
+        told = {name: content[name] for name in ("what", "label", "tenant", "words")}
+        emit("protected.set", told | {"prints": len(content["prints"]) // 16})
     elif change.kind == "limit":
         emit("limit.set", dict(content))
     else:

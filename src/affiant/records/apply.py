@@ -20,7 +20,7 @@ from affiant.records.references import State, reference_faults, scope_faults
 from affiant.records.unit import Unit
 
 BOOTSTRAPPED = "bootstrapped"
-_AFTER_KEYS = ("limit", "commitment")
+_AFTER_KEYS = ("limit", "commitment", "protected")
 May = Callable[[str], bool]
 
 

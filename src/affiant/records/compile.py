@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from affiant.records.activate import effective_routes
 from affiant.records.policies import policy_snap
-from affiant.records.snapshot import KeySnap, LimitSnap, ModelSnap, ProviderSnap, RouteSnap, Snapshot, TenantKeySnap
+from affiant.records.snapshot import KeySnap, LimitSnap, ModelSnap, ProtectedSnap, ProviderSnap, RouteSnap, Snapshot, TenantKeySnap
 from affiant.records.store import Store
 from affiant.records.tenants import month_of, open_key, step
 
@@ -45,11 +45,18 @@ def compile_snapshot(store: Store, master: bytes, node: str, origin: str, now_us
         LimitSnap(each.id, each.content["scope"], each.content["unit"], each.content["window_s"], each.content["value"])
         for each in store.all_governed("limit")
     )
+    protected = tuple(
+        ProtectedSnap(
+            each.id, each.content["what"], each.content["label"], each.content["tenant"], each.content["words"],
+            bytes.fromhex(each.content["prints"]),
+        )
+        for each in store.all_governed("protected")
+    )  # fmt: skip
     last_month = step(month_of(now_us), -1)
     tenant_keys = tuple(
         TenantKeySnap(tenant, month, open_key(master, tenant, month, sealed))
         for tenant, month, sealed in store.tenant_keys_from(last_month)
     )
     return Snapshot(
-        store.counter("epoch"), node, origin, keys, providers, models, routes, policies, limits, tenant_keys, stale_ok_ms
+        store.counter("epoch"), node, origin, keys, providers, models, routes, policies, limits, tenant_keys, stale_ok_ms, protected
     )  # fmt: skip

@@ -7,6 +7,7 @@ Normalized content holds texts, integers, lists and mappings only, with every de
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from affiant.kit.errors import BadInput
 from affiant.kit.secretref import check_ref
 from affiant.records.faults import Faults
 from affiant.records.fields import Fields, id_fault
+from affiant.records.guardwords import GUARDS, PII_TYPES, REDACTING, types_of, written_out
 from affiant.records.model import Content
 from affiant.records.network import Resolve, url_fault
 from affiant.records.roles import ROLES
@@ -24,11 +26,12 @@ LABELS = ("public", "internal", "confidential", "restricted")
 MODES = ("watch", "warn", "enforce")
 ACTIONS = ("allow", "flag", "redact", "hold", "block")
 HOWS = ("mask", "hash", "remove", "pseudonymize")
-GUARDS = ("sanitize", "pii", "injection", "output")
-PII_TYPES = ("EMAIL", "PHONE", "CREDIT_CARD", "US_SSN")
 PROVIDER_KINDS = ("openai",)
 UNITS = ("requests", "tokens")
 DEFAULT_THRESHOLD_PPM = 500_000
+PROTECTED_KINDS = ("document", "canary", "marker")
+MAX_PRINTS = 20_000
+_PRINTS = re.compile(r"(?:[0-9a-f]{16})+")
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
@@ -103,20 +106,22 @@ def _rule(guard: str, raw: object, path: str, faults: Faults, recorded: bool) ->
     fields = Fields(raw, path, faults, recorded)
     action = fields.choice("action", ACTIONS)
     how = fields.choice("how", HOWS, "mask" if action == "redact" else "")
-    if fields.has_recorded("threshold_ppm"):
+    kept = fields.has_recorded("threshold_ppm")  # as it is recorded, with everything written out
+    if kept:
         threshold: int | None = fields.count("threshold_ppm")
     else:
         threshold = fields.ppm("threshold", DEFAULT_THRESHOLD_PPM)
     types = fields.mapping("types")
+    known = types_of(guard)
     for name, value in types.items():
-        if guard == "pii" and name not in PII_TYPES:
-            fields.fault(f"types.{name}", f"is not a type that this version finds; one of: {', '.join(PII_TYPES)}.")
+        if known is not None and name not in known:
+            fields.fault(f"types.{name}", f"is not a type that this version finds; one of: {', '.join(known)}.")
         elif value not in ACTIONS:
             fields.fault(f"types.{name}", f"must be one of: {', '.join(ACTIONS)}.")
-    if action == "redact" and guard not in ("pii", "sanitize", "output"):
+    if "redact" in (action, *types.values()) and guard not in REDACTING:
         fields.fault("action", f"{guard} has nothing to redact; use block or flag.")
     fields.done()
-    return {"action": action, "how": how, "threshold_ppm": threshold, "types": types}
+    return {"action": action, "how": how, "threshold_ppm": threshold, "types": types if kept else written_out(guard, action, types)}
 
 
 def _policy(fields: Fields, resolve: Resolve) -> Content:
@@ -152,9 +157,22 @@ def _commitment(fields: Fields, resolve: Resolve) -> Content:
     return content
 
 
+def _protected(fields: Fields, resolve: Resolve) -> Content:
+    """A text that must not turn up elsewhere: fingerprints of it, never the text."""
+    what = fields.choice("what", PROTECTED_KINDS)
+    words = fields.count("words", least=1)
+    prints = fields.text("prints", max_chars=16 * MAX_PRINTS)
+    if not _PRINTS.fullmatch(prints):
+        fields.fault("prints", f"must be 1 to {MAX_PRINTS:,} fingerprints of 16 hex digits, joined; `affiant guard protect` makes them.")
+    return {
+        "what": what, "label": fields.choice("label", LABELS, "confidential"), "tenant": fields.tenant("tenant", ""), "words": words,
+        "prints": prints,
+    }  # fmt: skip
+
+
 _READERS: dict[str, Callable[[Fields, Resolve], Content]] = {
     "person": _person, "provider": _provider, "policy": _policy, "model": _model, "route": _route, "limit": _limit,
-    "commitment": _commitment,
+    "commitment": _commitment, "protected": _protected,
 }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """An apply file: read whole, every fault at once, before anything is touched. Schema: docs and `interfaces`.
 
-Sections: people, keys, providers, models, routes, policies, limits, commitments; each a list of records with `id` (a limit
+Sections: people, keys, providers, models, routes, policies, limits, commitments, protected; each a list of records with `id` (a limit
 may leave it out). Leaves out: the comparison with what is in force (`apply`).
 """
 
@@ -17,7 +17,7 @@ from affiant.records.network import Resolve
 
 SECTIONS = {
     "people": "person", "providers": "provider", "policies": "policy", "models": "model", "routes": "route", "limits": "limit",
-    "commitments": "commitment",
+    "commitments": "commitment", "protected": "protected",
 }  # fmt: skip
 
 

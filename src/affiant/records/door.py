@@ -19,6 +19,7 @@ from affiant.kit.keyring import Keyring
 from affiant.ledger import Draft
 from affiant.records import activate as activation
 from affiant.records import changes, keys, people, roles, tenants, usage
+from affiant.records.appeals import Appeals
 from affiant.records.apply import BOOTSTRAPPED, Apply
 from affiant.records.compile import compile_snapshot
 from affiant.records.controls import SHIPPED, adopt
@@ -76,6 +77,8 @@ class Records:
         self.sealed = SealedRecords(self._units, self._halves, self.require)
         """Sealed values, subjects' keys and legal holds."""
         self.sealed.finish()
+        self.appeals = Appeals(self._units, self.require)
+        """Appeals against what guards decided."""
         self.serving = False
         """Whether workers may be connected (the snapshot server sets it): then they confirm revocations; else nothing serves."""
 

@@ -16,7 +16,7 @@ LOCAL = "local"
 NO_TENANT = "-"
 """The tenant of a key that was given none."""
 
-KINDS = ("person", "provider", "policy", "model", "route", "limit", "commitment", "control")
+KINDS = ("person", "provider", "policy", "model", "route", "limit", "commitment", "protected", "control")
 """Kinds of governed record, in the order in which one may refer to those before it."""
 
 

@@ -25,6 +25,7 @@ _PROPOSE: dict[str, frozenset[str]] = {
     "route": frozenset({ADMIN, COMPLIANCE, DEVELOPER, OPERATOR}),
     "limit": frozenset({ADMIN, COMPLIANCE, DEVELOPER, OPERATOR}),
     "commitment": frozenset({ADMIN, COMPLIANCE, PRIVACY}),
+    "protected": frozenset({ADMIN, COMPLIANCE, DEVELOPER, OPERATOR, PRIVACY}),
     "control": frozenset({ADMIN, COMPLIANCE}),
 }
 _APPROVE: dict[str, frozenset[str]] = {
@@ -35,6 +36,7 @@ _APPROVE: dict[str, frozenset[str]] = {
     "route": frozenset({COMPLIANCE, OPERATOR}),
     "limit": frozenset({COMPLIANCE, OPERATOR}),
     "commitment": frozenset({COMPLIANCE}),
+    "protected": frozenset({COMPLIANCE, PRIVACY}),
     "control": frozenset({COMPLIANCE}),
 }
 
@@ -60,6 +62,9 @@ MATRIX: dict[str, frozenset[str]] = {
     "affidavit.build": frozenset({ADMIN, COMPLIANCE, AUDITOR}),
     "tenant.destroy": frozenset({PRIVACY}),
     "subject.destroy": frozenset({PRIVACY}),
+    "appeal.read": _STAFF | {CONSUMER},  # a consumer sees those about their own keys only
+    "appeal.raise": _ALL - {AUDITOR},  # a consumer about exchanges of their own keys only
+    "appeal.decide": frozenset({COMPLIANCE, PRIVACY, REVIEWER}),
     "hold.read": _STAFF,
     "hold.place": frozenset({COMPLIANCE, PRIVACY}),
     "hold.release": frozenset({COMPLIANCE, PRIVACY}),
@@ -72,7 +77,7 @@ MATRIX: dict[str, frozenset[str]] = {
 
 _LOCAL_DENIED_PREFIXES = (
     "change.approve:", "tenant.destroy", "subject.destroy", "hold.place", "hold.release", "ledger.prune", "person.contact.",
-    "control.adopt",
+    "control.adopt", "appeal.",
 )  # fmt: skip
 
 

@@ -57,4 +57,12 @@ CREATE TABLE holds (
 """
 )
 
-MIGRATIONS = (_V1, _V2)
+_V3 = """
+CREATE TABLE appeals (
+  id TEXT PRIMARY KEY, exchange TEXT NOT NULL, why TEXT NOT NULL, by TEXT NOT NULL, at_us INTEGER NOT NULL,
+  state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'upheld', 'rejected')), decided_by TEXT NOT NULL DEFAULT '',
+  decided_us INTEGER NOT NULL DEFAULT 0, decision TEXT NOT NULL DEFAULT '') STRICT;
+CREATE INDEX appeals_exchange ON appeals (exchange);
+"""
+
+MIGRATIONS = (_V1, _V2, _V3)

@@ -87,6 +87,17 @@ class LimitSnap(msgspec.Struct, frozen=True, array_like=True):
     value: int
 
 
+class ProtectedSnap(msgspec.Struct, frozen=True, array_like=True):
+    """A protected text; see `guards.leakage.Protected`. `prints` are fingerprints, 8 bytes each, big endian."""
+
+    id: str
+    what: str
+    label: str
+    tenant: str
+    words: int
+    prints: bytes
+
+
 class TenantKeySnap(msgspec.Struct, frozen=True, array_like=True):
     """The salt key of a tenant's month (`month` as yyyymm); destroying it closes all commitments made under it."""
 
@@ -109,6 +120,7 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
     limits: tuple[LimitSnap, ...]
     tenant_keys: tuple[TenantKeySnap, ...]
     stale_ok_ms: int = 10_000
+    protected: tuple[ProtectedSnap, ...] = ()
 
 
 class Push(msgspec.Struct, frozen=True, tag="push"):

@@ -248,6 +248,21 @@ class Store:
         """Content in force of every governed record."""
         return {(row["kind"], row["id"]): json.loads(row["content"]) for row in self._all("SELECT kind, id, content FROM governed")}
 
+    # -- appeals
+
+    def appeals(self) -> list[tuple[Any, ...]]:
+        """(id, exchange, why, by, at, state, decided by, decided at, decision), newest first."""
+        names = "id, exchange, why, by, at_us, state, decided_by, decided_us, decision"
+        return [tuple(row) for row in self._all(f"SELECT {names} FROM appeals ORDER BY rowid DESC")]  # noqa: S608 - a constant
+
+    def put_appeal(self, appeal: str, exchange: str, why: str, by: str, now_us: int) -> None:
+        self._do("INSERT INTO appeals (id, exchange, why, by, at_us) VALUES (?, ?, ?, ?, ?)", appeal, exchange, why, by, now_us)
+
+    def end_appeal(self, appeal: str, state: str, by: str, now_us: int, decision: str) -> None:
+        self._do(
+            "UPDATE appeals SET state = ?, decided_by = ?, decided_us = ?, decision = ? WHERE id = ?", state, by, now_us, decision, appeal
+        )
+
     # -- legal holds
 
     def holds(self) -> list[tuple[str, str, str, str, int]]:

@@ -1,0 +1,30 @@
+"""What a policy may name: guards and, of each, the types that it can be told about one by one.
+
+Written out here and not imported, since records know nothing of guards; a test holds the two to each other.
+"""
+
+from __future__ import annotations
+
+GUARDS = ("sanitize", "pii", "secrets", "injection", "output", "groundedness", "quality", "leakage")
+NATIONAL_ID = "NATIONAL_ID"
+PII_TYPES = (
+    "EMAIL", "PHONE", "CREDIT_CARD", "US_SSN", "IBAN", NATIONAL_ID, "PASSPORT", "DRIVER_LICENSE", "MEDICAL_RECORD", "BANK_ROUTING",
+    "ADDRESS", "DATE_OF_BIRTH", "IP", "MAC", "URL_CREDENTIALS", "URL", "PERSON", "LOCATION", "ORGANIZATION",
+)  # fmt: skip
+NOT_IDENTIFYING = ("URL", "IP", "MAC", "PERSON", "LOCATION", "ORGANIZATION")
+"""Types that a policy acts on only where it names them: they are common in ordinary work, or a matter of likelihood."""
+REDACTING = ("pii", "secrets", "sanitize", "output")
+"""Guards that can take out what they find."""
+
+
+def types_of(guard: str) -> tuple[str, ...] | None:
+    """Types that a policy may name of a guard; None: any."""
+    return PII_TYPES if guard == "pii" else None
+
+
+def written_out(guard: str, action: str, named: dict[str, str]) -> dict[str, str]:
+    """What a rule does about each type, with the defaults of today written out, so that a version that knows more types changes nothing."""
+    if guard != "pii":
+        return dict(sorted(named.items()))
+    defaults = {name: "allow" if name in NOT_IDENTIFYING else action for name in PII_TYPES}
+    return dict(sorted((defaults | named).items()))
