@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PYTHON ?=
 
-.PHONY: help demo test torture bench dist lint
+.PHONY: help demo test torture bench dist lint models
 
 help:
 	@echo "make demo     the product at work on a demonstration home, in your browser"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint     ruff, mypy and the import contracts"
 	@echo "make torture  every test at full count"
 	@echo "make bench    the gateway against its provider, as ratios in one run"
+	@echo "make models   the weights of the guards again, from AFFIANT_DATA (make models AFFIANT_DATA=DIR)"
 	@echo "make dist     dist/verify.pyz and its SHA-256"
 
 demo:
@@ -34,6 +35,12 @@ torture:
 bench:
 	@PYTHON="$(PYTHON)" tools/environment dev
 	@.venv/bin/python -m bench $(BENCH)
+
+models:
+	@test -d "$(AFFIANT_DATA)" || { echo "Say where the public development data lies: make models AFFIANT_DATA=DIR" >&2; exit 2; }
+	@PYTHON="$(PYTHON)" tools/environment dev
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/train.txt
+	@for each in names injection grounded; do .venv/bin/python -m training.$$each --data "$(AFFIANT_DATA)" --out src/affiant/weights || exit 1; done
 
 dist:
 	@PYTHON="$(PYTHON)" tools/environment run

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import sys
 
-from bench import gateway, ledger, ledger_scale
+from bench import gateway, guards_grounded, guards_injection, guards_names, guards_page, guards_pii, guards_secrets, ledger, ledger_scale
 
-BENCHES = {"gateway": gateway.main, "ledger": ledger.main, "scale": ledger_scale.main}
+BENCHES = {
+    "gateway": gateway.main,
+    "ledger": ledger.main,
+    "scale": ledger_scale.main,
+    "guards": guards_page.main,
+    "guards-secrets": guards_secrets.main,
+    "guards-names": guards_names.main,
+    "guards-grounded": guards_grounded.main,
+    "guards-injection": guards_injection.main,
+    "guards-pii": guards_pii.main,
+}
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -107,30 +107,43 @@ def unix_socket(path: Path) -> socket.socket:
     return listening
 
 
-async def call_app(app: ASGIApp, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-    """One request to an application in this process; gives status and body."""
+async def call_app(
+    app: ASGIApp, method: str, path: str, headers: dict[str, str], body: bytes, into: BinaryIO | None = None
+) -> tuple[int, bytes]:
+    """One request to an application in this process; gives status and body.
+
+    Args:
+        into: takes the body of a good answer as it comes; nothing of it is given then.
+
+    Raises:
+        CouldNotLook: the answer ended early.
+    """
     target, _, query = path.partition("?")
     scope: dict[str, Any] = {
         "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": method, "scheme": "http",
         "path": target, "raw_path": target.encode(), "query_string": query.encode(), "root_path": "", "client": ("local", 0),
         "server": ("local", 0), "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
     }  # fmt: skip
-    sent = False
-    status, parts = 0, []
+    sent = ended = False
+    status = 0
+    parts: list[bytes] = []
 
     async def receive() -> dict[str, Any]:
         nonlocal sent
         if sent:
-            return {"type": "http.disconnect"}
+            await asyncio.Event().wait()  # who calls from this process does not hang up
         sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Any) -> None:
-        nonlocal status
+        nonlocal status, ended
         if message["type"] == "http.response.start":
             status = message["status"]
         elif message["type"] == "http.response.body":
-            parts.append(message.get("body", b""))
+            (into.write if into is not None and status < 400 else parts.append)(message.get("body", b""))
+            ended = not message.get("more_body", False)
 
     await app(scope, receive, send)
+    if not ended:
+        raise CouldNotLook("The answer ended early.", "Try again.")
     return status, b"".join(parts)

@@ -29,6 +29,7 @@ from affiant import api, console
 from affiant.app_analytics import Analytics
 from affiant.app_asgi import InEffect, Listening, unix_socket
 from affiant.app_findings import LedgerFindings
+from affiant.app_guards import Bench
 from affiant.app_life import Lifeline, live, say
 from affiant.app_ports import url_of
 from affiant.app_work import Work, adopter, changed_controls, probe_key_keeper
@@ -264,7 +265,7 @@ class Control:
         return console.Context(
             origin=self._home.origin, clock=self._clock, records=self._records, reader=self._reader, anchors=self._anchors.all,
             catalog=self._catalog, findings=findings, run_controls=run, index_path=self._home.derived / "console.db",
-            home_words=str(self._home.root),
+            home_words=str(self._home.root), guards=Bench(self._records),
         )  # fmt: skip
 
     def _rebuild_rows(self, freeze: str) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from affiant.app_kept import KeptRun, kept_path
+from affiant.app_kept import KeptRun, kept_path, open_kept
 from affiant.catalog import Catalog
 from affiant.console import DayItems, DueItem, Item, NotShown, RowsOf, Table
 from affiant.kit.clock import Clock
@@ -60,9 +60,9 @@ class LedgerFindings:
         path = kept_path(self._home, freeze)
         for attempt in (0, 1):
             try:
-                found = msgspec.msgpack.decode(path.read_bytes(), type=KeptRun)
+                found = open_kept(path)
                 break
-            except (FileNotFoundError, msgspec.DecodeError) as error:
+            except (OSError, msgspec.DecodeError) as error:
                 if attempt:
                     raise CouldNotLook(f"The rows of {freeze} cannot be read: {error}.", "Run the control again.") from error
                 self._rebuild(freeze)
@@ -74,24 +74,14 @@ class LedgerFindings:
 
     def days(self, control: str, freeze: str) -> Sequence[DayItems]:
         """Items by UTC day."""
-        run = self._run(freeze)
-        at = run.columns.index("at")
-        tally: dict[int, list[int]] = {}
-        for row, (item, _) in zip(run.rows, run.items, strict=True):
-            tally.setdefault(int(row[at]) // DAY_US, [0, 0, 0])[item] += 1
-        return [DayItems(day, *tally[day]) for day in sorted(tally)]
+        return [DayItems(day // DAY_US, *counts) for day, *counts in self._run(freeze).contents.days]
 
     def rows(self, freeze: str, item: int | None, why: str, offset: int, limit: int) -> RowsOf:
         """A page of rows with item results; `limit` 0 gives all."""
         run = self._run(freeze)
-        matching = [
-            number for number, (found, code) in enumerate(run.items) if (item is None or found == item) and (not why or code == why)
-        ]
-        shown = matching[offset : offset + limit] if limit else matching[offset:]
-        items = tuple(
-            Item(int(run.rows[n][0]), int(run.rows[n][1]), run.items[n][0], run.items[n][1], tuple(run.rows[n][2:])) for n in shown
-        )  # fmt: skip
-        return RowsOf(run.columns[2:], items, len(matching), Table(run.unmatched_columns, run.unmatched))
+        items = tuple(Item(int(row[0]), int(row[1]), found, code, row[2:]) for row, found, code in run.page(item, why, offset, limit))
+        contents = run.contents
+        return RowsOf(contents.columns[2:], items, run.count(item, why), Table(contents.unmatched_columns, contents.unmatched))
 
     # -- what is due
 
@@ -171,7 +161,9 @@ class LedgerFindings:
         """Limits of the evidence, as figures: those of the newest run's entries, or before any run what the ledger counts."""
         newest = self._newest_freeze()
         if newest:
-            return [NotShown(text, value, whole, _WHERE.get(key, "/ledger")) for key, text, value, whole in self._run(newest).limits]
+            return [
+                NotShown(text, value, whole, _WHERE.get(key, "/ledger")) for key, text, value, whole in self._run(newest).contents.limits
+            ]
         if to_us <= from_us:
             return ()
         hours = range(from_us // HOUR_US, -(-to_us // HOUR_US))

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -178,6 +178,10 @@ class _Local:
     def call(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         """One request; see `cli.LocalApi`."""
         return asyncio.run(call_app(self._app, method, path, headers, body))
+
+    def fetch(self, path: str, headers: dict[str, str], body: bytes, into: BinaryIO) -> tuple[int, bytes]:
+        """One request whose good answer goes into a file; see `cli.LocalApi`."""
+        return asyncio.run(call_app(self._app, "POST", path, headers, body, into))
 
 
 class _Pen:

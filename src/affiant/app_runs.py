@@ -7,18 +7,17 @@ Leaves out: when to run (`app_work`), how rows are shown (`app_findings`).
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
-from typing import Any
-
-import msgspec
+import shutil
+from typing import Any, BinaryIO
 
 from affiant.affidavit import build, missing_runs
 from affiant.app_analytics import Append, Verb
-from affiant.app_kept import KeptRun, kept_path
+from affiant.app_kept import Contents, kept_path, write_contents
 from affiant.assurance import (
     ControlRun,
     Evidence,
+    Frozen,
+    Items,
     Period,
     given_seed,
     management_seed,
@@ -93,19 +92,35 @@ def _limits(evidence: Evidence, catalog: Catalog, period: Period) -> Limits:
 
 
 def keep(home: Home, run: ControlRun, freeze: str, limits: Limits) -> None:
-    """Keep a run's rows for pages, under its freeze id."""
+    """Keep a run's rows for pages, under its freeze id.
+
+    Raises:
+        CouldNotLook: there is no room for them.
+    """
     frozen = run.frozen
-    if frozen is None or not freeze:
+    if frozen is None or not freeze or not isinstance(run.items, Items):
         return
-    kept = KeptRun(
-        run.control.id, freeze, frozen.columns, frozen.rows, tuple((item.item, item.why) for item in run.items), frozen.unmatched_columns,
+    path = kept_path(home, freeze)
+    temporary = path.with_suffix(".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            write_contents(file, _contents(run.control.id, freeze, frozen, run.items, limits, file))
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CouldNotLook(f"{path} cannot be written: {error.strerror}.", "Make room in the home, then open the page.") from error
+
+
+def _contents(control: str, freeze: str, frozen: Frozen, items: Items, limits: Limits, file: BinaryIO) -> Contents:
+    """Write the blocks; gives what is said of them."""
+    rows, judged = frozen.rows.copied(file), items.judged.copied(file)
+    tallies = tuple(tuple((item, why, count) for (item, why), count in sorted(block.items())) for block in items.tallies)
+    days = tuple((day, met, deviating, untested) for day, (met, deviating, untested) in items.days.items())
+    return Contents(
+        control, freeze, frozen.columns, len(frozen.rows), tuple(rows), tuple(judged), tallies, days, frozen.unmatched_columns,
         frozen.unmatched, limits,
     )  # fmt: skip
-    path = kept_path(home, freeze)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(msgspec.msgpack.encode(kept))
-    os.replace(temporary, path)
 
 
 def rebuild_rows(home: Home, arguments: dict[str, Any], append: Append) -> str:
@@ -149,18 +164,20 @@ def missing(home: Home, arguments: dict[str, Any], append: Append) -> list[str]:
         return missing_runs(reader, period.from_us, period.to_us)
 
 
-def build_package(home: Home, arguments: dict[str, Any], append: Append) -> bytes:
-    """Build the affidavit of a period; its making is an entry. Gives the package's bytes."""
+def build_package(home: Home, arguments: dict[str, Any], append: Append) -> str:
+    """Build the affidavit of a period; its making is an entry. Gives the path of a file, to be taken away before the next is built."""
     period = Period.parse(arguments["period"])
-    with reading(home) as reader, tempfile.TemporaryDirectory(prefix="affiant-package-", dir=home.derived) as folder:
-        path = Path(folder) / "package.affidavit"
+    folder = home.derived / "packages"
+    shutil.rmtree(folder, ignore_errors=True)  # what nobody took: its process ended before
+    folder.mkdir()
+    path = folder / "package.affidavit"
+    with reading(home) as reader:
         built = build(
             home, reader, signing_key(home, open_keyring(home)), load(), period.from_us, period.to_us, path, arguments["principal"],
             open_clock().now_us(), arguments.get("mode", "auto"),
         )  # fmt: skip
-        data = path.read_bytes()
     append([built.draft])
-    return data
+    return str(path)
 
 
 def current_days(reader: LedgerReader, now_us: int) -> Period:

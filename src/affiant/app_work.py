@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from affiant.api import PackageRequest, RunRequest
 from affiant.api.context import AdoptControls
@@ -53,8 +54,8 @@ class Work:
         """Run controls over the days of the current period up to today; see `app_runs.current_days`."""
         return await self.run_controls(RunRequest(controls, "", "", principal))
 
-    async def build_package(self, request: PackageRequest) -> bytes:
-        """Build an affidavit, its end checkpoint cosigned if a witness can be reached.
+    async def build_package(self, request: PackageRequest) -> BinaryIO:
+        """Build an affidavit, its end checkpoint cosigned if a witness can be reached; gives it as an open file without a name.
 
         Controls without a run for exactly that period are run before.
 
@@ -67,9 +68,20 @@ class Work:
         if missing:
             await self.run_controls(RunRequest(tuple(missing), request.period, "", by))
         await self._anchor()
-        data: bytes = await self._ask("package", {"period": request.period, "principal": by, "mode": request.mode})
-        await self._settle()
-        return data
+        file = _taken(Path(await self._ask("package", {"period": request.period, "principal": by, "mode": request.mode})))
+        try:
+            await self._settle()
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+
+def _taken(path: Path) -> BinaryIO:
+    """A file, open and without its name, so that nothing is left of it once it is closed."""
+    file = open(path, "rb")  # noqa: SIM115 - closed by whoever sends it
+    path.unlink()
+    return file
 
 
 def probe_key_keeper(home: Home, keyring: Keyring) -> Callable[[NewKey], None]:

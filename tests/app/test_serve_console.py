@@ -66,7 +66,7 @@ def test_rows_are_made_again_when_they_are_gone(world: World, cookie: str) -> No
     world.start()
     answer = http_call(world.console + freeze, "GET", {"cookie": cookie}, timeout_s=90)
     assert answer.status == 200, answer.body[-600:]
-    assert (world.home / "derived" / "runs" / f"{Path(freeze).name}.msgpack").exists()
+    assert (world.home / "derived" / "runs" / f"{Path(freeze).name}.rows").exists()
 
 
 def test_the_console_refuses_the_local_credential(world: World) -> None:

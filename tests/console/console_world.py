@@ -11,9 +11,11 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from affiant.app_guards import Bench
 from affiant.catalog import load
 from affiant.console import Context, DayItems, DueItem, Item, NotShown, RowsOf, Table, create_console
 from affiant.console.words import DAY_US, HOUR_US
+from affiant.guards import GuardChain
 from affiant.kit.clock import FixedClock
 from affiant.kit.home import create_home
 from affiant.kit.keyring import Keyring
@@ -360,6 +362,7 @@ def make_world(root: Path, origin: str = "demo/northwind-assist", period: bool =
         run,
         home.derived / "console.db",
         ("2026-H2", START, START + 181 * DAY_US) if period else None,
+        guards=Bench(records, GuardChain),  # real guards, without a model
     )
     world = World(writer, records, reader, clock, findings, context, Starlette(routes=create_console(context)))
     adopted = [(c.id, c.version, c.sha, c.schedule_body) for c in catalog.controls.values() if c.implemented]

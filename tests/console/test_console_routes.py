@@ -32,6 +32,7 @@ def addresses(world: World) -> dict[str, str]:
         "index": "3",
         "change": change,
         "key": "website",
+        "appeal": "ap_none",
         "token": "t",
     }
 

@@ -74,7 +74,7 @@ def _keep(options: argparse.Namespace, data: bytes) -> None:
 def _atheris(options: argparse.Namespace) -> int:
     import atheris
 
-    with atheris.instrument_imports(include=["affiant.proof", "affiant.ledger"]):
+    with atheris.instrument_imports(include=["affiant.proof", "affiant.ledger", "affiant.guards"]):
         from tests.fuzz import targets
     target, folder = targets.TARGETS[options.name], options.inside
 

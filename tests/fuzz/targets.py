@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.fuzz import guards
+
 from affiant.catalog import load
 from affiant.kit.errors import AffiantError
 from affiant.ledger.envelope import decode
@@ -234,6 +236,10 @@ TARGETS: dict[str, Target] = {
     "anchors": Target(anchors, (canonical.dumps({"notes": [_END.decode()]}),), _JSON),
     "logkey": Target(log_key, _files("notes"), (b"affiant log key v1 ", b"hands-over-after ", b"revoked-after ", _KEY)),
     "witness": Target(witness_request, (b"old 0\n\n" + _END, b"old 3\n" + b"A" * 43 + b"=\n\n" + _END)),
+    "places": Target(guards.body, guards.BODIES, guards.WORDS),
+    "arguments": Target(guards.arguments, guards.ARGUMENTS, guards.WORDS),
+    "events": Target(guards.events, guards.EVENTS, guards.WORDS),
+    "restore": Target(guards.restored, guards.TEXTS, guards.FORMS),
     "timestamp": Target(time_stamp, (bytes.fromhex("30053003020100"),), (b"\x30\x80", b"\x02\x01")),
 }
 EXPECTED_ERRORS = (ProofError, AffiantError)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
 from gateway_world import SECRET, FakeProvider, ask, delta, streamed, whole, world
 
+PLACEHOLDER = re.compile(rb"\[EMAIL_[A-Z0-9]{8}\]")
 MAIL, CARD, SSN, PHONE = "dana.whitfield@example.com", "4111 1111 1111 1111", "536-22-8145", "+1 415 555 0132"
 PLANTED = f"Write to {MAIL}, card {CARD}, SSN {SSN}, call {PHONE}."
 TOOL = {
@@ -96,7 +98,7 @@ def test_the_caller_gets_values_back_plain_and_streamed() -> None:
             for stream in (False, True):
                 got = await w.post(ask(f"{PLANTED} Again {MAIL}", stream=stream))
                 assert got.text() == f"You said: {PLANTED} Again {MAIL} Bye."
-                assert provider.bodies[-1].count(b"[EMAIL_1]") == 2
+                assert len(set(PLACEHOLDER.findall(provider.bodies[-1]))) == 1 and len(PLACEHOLDER.findall(provider.bodies[-1])) == 2
                 assert w.of(got.headers["x-affiant-exchange"])[1].body["outcome"] == "answered"
 
     asyncio.run(main())
@@ -107,16 +109,18 @@ def test_tool_arguments_are_restored_as_valid_json() -> None:
 
     async def main() -> None:
         def answer(body: dict[str, Any]) -> Any:
+            placeholder = body["messages"][-1]["content"].removeprefix("mail ")
             call = {
                 "index": 0,
                 "id": "c",
                 "type": "function",
-                "function": {"name": "send", "arguments": '{"to":"[EMAIL_1]","q":"\\"x\\""}'},
+                "function": {"name": "send", "arguments": f'{{"to":"{placeholder}","q":"\\"x\\""}}'},
             }
             if not body.get("stream"):
                 return whole(None, tool_calls=[call])
             made = streamed()
-            return [*made[:2], *[_part(piece) for piece in ('{"to":"[EMA', 'IL_1]","q', '":"\\"x\\""}')], *made[2:]]
+            pieces = (f'{{"to":"{placeholder[:5]}', f'{placeholder[5:]}","q', '":"\\"x\\""}')
+            return [*made[:2], *[_part(piece) for piece in pieces], *made[2:]]
 
         def _part(arguments: str) -> bytes:
             return delta(tool_calls=[{"index": 0, "function": {"arguments": arguments}}])

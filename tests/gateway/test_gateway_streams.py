@@ -86,12 +86,13 @@ def test_a_blocked_plain_answer_is_refused_whole() -> None:
     asyncio.run(main())
 
 
+GREETING = "Hello there, this is the beginning of an answer that goes on for a while "  # guards hold back its end
 BROKEN: dict[str, tuple[list[Any], str]] = {
-    "cut off": ([STREAM_HEAD, delta("Hello "), delta("there "), None], "provider_failed"),
-    "ended early": ([STREAM_HEAD, delta("Hello "), STREAM_END], "provider_failed"),
-    "garbage": ([STREAM_HEAD, delta("Hello "), 0.1, http_chunk(b"data: {]\n\n"), STREAM_END], "provider_failed"),
-    "error event": ([STREAM_HEAD, delta("Hello "), 0.1, http_chunk(b'data: {"error":{"message":"x"}}\n\n'), STREAM_END], "provider_failed"),
-    "silence": ([STREAM_HEAD, delta("Hello "), 5.0, STREAM_END], "timed_out"),
+    "cut off": ([STREAM_HEAD, delta(GREETING), delta("there "), None], "provider_failed"),
+    "ended early": ([STREAM_HEAD, delta(GREETING), STREAM_END], "provider_failed"),
+    "garbage": ([STREAM_HEAD, delta(GREETING), 0.1, http_chunk(b"data: {]\n\n"), STREAM_END], "provider_failed"),
+    "error event": ([STREAM_HEAD, delta(GREETING), 0.1, http_chunk(b'data: {"error":{"message":"x"}}\n\n'), STREAM_END], "provider_failed"),
+    "silence": ([STREAM_HEAD, delta(GREETING), 5.0, STREAM_END], "timed_out"),
 }
 
 

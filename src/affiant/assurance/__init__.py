@@ -6,7 +6,7 @@ management's self-test.
 
 from affiant.assurance.elsewhere import Elsewhere
 from affiant.assurance.evidence import Evidence, Listed, opening_of, size_as_of
-from affiant.assurance.model import ControlRun, Day, Finding, Frozen, Item, Sample, Seed, occurrences, run_line
+from affiant.assurance.model import ControlRun, Day, Finding, Frozen, Item, Items, Sample, Seed, occurrences, run_line
 from affiant.assurance.notshown import NotShown, not_shown
 from affiant.assurance.period import Period, parse_instant
 from affiant.assurance.recalculate import Recalculated, recalculate
@@ -23,6 +23,7 @@ __all__ = [
     "Finding",
     "Frozen",
     "Item",
+    "Items",
     "Listed",
     "NotShown",
     "Period",

@@ -11,17 +11,19 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from sqlglot import exp
 
+from affiant.assurance.elsewhere import Answer, Cells
+from affiant.assurance.queryfiles import QueryFiles, parquet
 from affiant.assurance.shards import SMALL, NotLocal, Table, ids_only_tie, locality, parse, take_extremes, take_sums
+from affiant.assurance.weigh import Tally, Weighed, only
 from affiant.catalog.grammar import check_query
 from affiant.kit.errors import BadInput, CouldNotLook
+from affiant.kit.rowfile import BLOCK
 from affiant.ledger.columnar.convert import Converter, Summary, insert_rows
 from affiant.ledger.columnar.partition import NUMBER, Partition, exchange_views
 from affiant.ledger.columnar.plan import create_table, empty_select
@@ -29,32 +31,10 @@ from affiant.ledger.columnar.store import ColumnStore
 from affiant.ledger.columnar.straddle import read_list
 from affiant.proof.views import COMPUTED, Row
 
-Cells = tuple[Any, ...]
-MEMORY = "900MB"
+MEMORY = "450MB"
 PART = 1_500_000
 MAX_ROWS = 4_000_000
 _PARAM = re.compile(r"'[^']*'|:([a-z][a-z0-9_]*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Weighed:
-    """What a population's rows came to, without the rows.
-
-    Args:
-        rows: of the population.
-        met: items 0; `deviations` items 1; `could_not_test` items 2.
-        reasons: (item, why) -> count, of items that are not met.
-        found: (idx, ord, item, why) of the first that are not met.
-        parts: how many parts it was asked in; 1 for all at once.
-    """
-
-    rows: int
-    met: int
-    deviations: int
-    could_not_test: int
-    reasons: dict[tuple[int, str], int]
-    found: tuple[tuple[int, int, int, str], ...]
-    parts: int
 
 
 class ColumnTables:
@@ -92,6 +72,8 @@ class ColumnTables:
             columns = tuple(name for name, _ in view.schema())
             self._known[view.name] = Table(True, frozenset({"idx", "xid"}), columns)
         self._by_number = False
+        self._files = QueryFiles(self._db, self._folder)
+        self._pop, self._pop_files = SMALL, list[Path]()
 
     # -- filling
 
@@ -122,14 +104,6 @@ class ColumnTables:
         self._create(name, COMPUTED[name])
         if rows:
             insert_rows(self._db, name, list(COMPUTED[name]), rows, self._folder)
-
-    def set_population(self, columns: Sequence[str], rows: list[Cells]) -> None:
-        """Make the table `pop`."""
-        schema = [(name, "TEXT" if any(type(row[at]) is str for row in rows[:1]) else "BIGINT") for at, name in enumerate(columns)]
-        self._db.execute("DROP TABLE IF EXISTS pop")
-        self._create("pop", schema)
-        if rows:
-            insert_rows(self._db, "pop", schema, rows, self._folder)
 
     # -- views
 
@@ -246,8 +220,8 @@ class ColumnTables:
 
     # -- asking
 
-    def query(self, text: str, params: Mapping[str, int], pop: bool = False) -> tuple[list[str], list[Cells]]:
-        """Run a query inside the grammar; see `tables.Tables.query`.
+    def query(self, text: str, params: Mapping[str, int]) -> tuple[list[str], list[Cells]]:
+        """Run a query inside the grammar; see `tables.SqliteTables.query`.
 
         Raises:
             CouldNotLook: it gives more rows than may be held, or runs out of room.
@@ -255,12 +229,74 @@ class ColumnTables:
         filled, words = self._fill(text, params)
         with self._asking():
             self._prepare(words)
-            columns, rows = self._in_parts(parse(filled)) if self._large and not pop else self._at_once(filled)
+            columns, rows = self._in_parts(parse(filled)) if self._large else self._at_once(filled)
         for row in rows[:1]:
             for cell in row:
                 if type(cell) is not int and type(cell) is not str:
                     raise BadInput(f"A query gives {type(cell).__name__}, not integers and text.", "Use COALESCE for what may be absent.")
         return columns, rows
+
+    def populate(self, text: str, params: Mapping[str, int]) -> Answer:
+        """A population's rows, out of Parquet in this engine's folder, which stands as `pop` from now on; see `Evidence.populate`."""
+        filled, words = self._fill(text, params)
+        self._files.drop(self._pop_files)
+        with self._asking():
+            self._prepare(words)
+            tree = parse(filled)
+            local = None
+            if self._large:
+                tree = take_extremes(tree, self._known, self._extreme)
+                local = self._local(tree, self._known)
+                tree = tree if local is not None else self._gathered(tree)
+            columns, select = self._files.typed(_unordered(tree))
+            self._pop = local or SMALL
+            self._pop_files = self._stored(select, local is not None)
+            self._files.stand("pop", self._pop_files)
+            return columns, self._taken(f"SELECT * FROM pop ORDER BY {_order(tree)}")  # noqa: S608 - names of a checked query
+
+    def judge(self, text: str, params: Mapping[str, int]) -> Answer:
+        """A procedure's rows; see `Evidence.judge`."""
+        filled, words = self._fill(text, params)
+        with self._asking():
+            self._prepare(words)
+            tree = parse(filled)
+            if self._large:
+                tree = take_extremes(tree, self._known, self._extreme)
+            columns, select = self._files.typed(_unordered(tree))
+            if not self._pop.big or self._local(tree, {**self._known, "pop": self._pop}) is None:
+                return columns, self._taken(f"{select} ORDER BY {_order(tree)}")
+            files = self._stored(select, True, self._pop_files)
+            self._files.stand("pop", self._pop_files)
+            return columns, self._taken(f"SELECT * FROM {parquet(files)} ORDER BY {_order(tree)}", files)  # noqa: S608 - as above
+
+    def _local(self, tree: Any, known: Mapping[str, Table]) -> Table | None:
+        """What kind of relation a query gives part by part; None if it may not be asked so."""
+        try:
+            table = locality(tree, known)
+        except NotLocal:
+            return None
+        return table if table.big else None
+
+    def _stored(self, select: str, in_parts: bool, pops: Sequence[Path] = ()) -> list[Path]:
+        """Rows of a query as Parquet: one file, or one for each part; `pops` stand as `pop`, one in each."""
+        files: list[Path] = []
+        if not in_parts:
+            return [self._files.write(select)]
+        with self._each_part() as parts:
+            for number, _ in enumerate(parts):
+                if pops:
+                    self._files.stand("pop", pops[number : number + 1])
+                files.append(self._files.write(select))
+        self._prepare(self._exchange)
+        return files
+
+    def _taken(self, text: str, then_drop: list[Path] | None = None) -> Iterator[Sequence[Cells]]:
+        """Rows as they come. Nothing else may be asked of this engine until the last was taken."""
+        with self._asking():
+            cursor = self._db.execute(text)
+            while rows := cursor.fetchmany(BLOCK):
+                yield rows
+        self._files.drop(then_drop or [])
 
     def _at_once(self, text: str) -> tuple[list[str], list[Cells]]:
         cursor = self._db.execute(text)
@@ -270,13 +306,9 @@ class ColumnTables:
 
     def _in_parts(self, tree: Any) -> tuple[list[str], list[Cells]]:
         tree = take_extremes(tree, self._known, self._extreme)
-        try:
-            local = locality(tree, self._known).big
-        except NotLocal:
-            local = False
-        if not local:
+        if self._local(tree, self._known) is None:
             return self._at_once(self._gathered(tree).sql("duckdb"))
-        order = [term.this.name for term in tree.args["order"].expressions]
+        order = _order_names(tree)
         text = _unordered(tree)
         columns: list[str] = []
         rows: list[Cells] = []
@@ -344,8 +376,9 @@ class ColumnTables:
         with self._asking():
             self._prepare(pop_words | words)
             pop_tree, tree = (take_extremes(parse(each), self._known, self._extreme) for each in (pop_text, text))
-            local = self._large and self._is_local(pop_tree, tree)
-            tally = _Tally(self._db, _only(_unordered(pop_tree), pop_tree, words), _unordered(tree), most)
+            pop = self._local(pop_tree, self._known) if self._large else None
+            local = pop is not None and self._local(tree, {**self._known, "pop": pop}) is not None
+            tally = Tally(self._db, only(_unordered(pop_tree), pop_tree, words), _unordered(tree), most)
             if not local:
                 tally.take()
             else:
@@ -354,13 +387,6 @@ class ColumnTables:
                         tally.take()
                 self._prepare(pop_words | words)
         return tally.weighed()
-
-    def _is_local(self, population: Any, procedure: Any) -> bool:
-        try:
-            pop = locality(population, self._known)
-            return pop.big and locality(procedure, {**self._known, "pop": pop}).big
-        except NotLocal:
-            return False
 
     def close(self) -> None:
         """Let go of everything."""
@@ -377,61 +403,15 @@ def _any_within(indexes: Sequence[int], start: int, stop: int) -> bool:
     return any(start <= index < stop for index in indexes)
 
 
+def _order_names(tree: Any) -> list[str]:
+    return [term.this.name for term in tree.args["order"].expressions]
+
+
+def _order(tree: Any) -> str:
+    return ", ".join(f'"{name}"' for name in _order_names(tree))
+
+
 def _unordered(tree: Any) -> str:
     tree = tree.copy()
     tree.set("order", None)
     return str(tree.sql("duckdb"))
-
-
-def _only(text: str, tree: Any, words: frozenset[str]) -> str:
-    """A population's query cut down to the columns that its procedure may read: text is what costs most to carry."""
-    first = tree.this if isinstance(tree, exp.Subquery) else tree
-    while isinstance(first, exp.SetOperation):
-        first = first.left
-    wanted = [f'"{e.alias_or_name}"' for e in first.expressions if e.alias_or_name.lower() in words]
-    return f"SELECT {', '.join(wanted)} FROM ({text})"  # noqa: S608 - names out of a checked query
-
-
-class _Tally:
-    """Adds up items over parts."""
-
-    def __init__(self, db: Any, population: str, procedure: str, most: int) -> None:
-        self._db, self._population, self._procedure, self._most = db, population, procedure, most
-        self._rows = 0
-        self._counts: dict[tuple[int, str], int] = {}
-        self._found: list[tuple[int, int, int, str]] = []
-        self._parts = 0
-
-    def take(self) -> None:
-        """Ask of what the views show now."""
-        db = self._db
-        with suppress(duckdb.CatalogException):
-            db.execute("DROP TABLE IF EXISTS pop")
-        db.execute(f"CREATE TEMP TABLE pop AS {self._population}")
-        try:
-            rows = db.execute("SELECT COUNT(*) FROM pop").fetchall()[0][0]
-            self._parts += 1
-            if not rows:
-                return
-            db.execute(f"CREATE TEMP TABLE items AS {self._procedure}")
-            counts = db.execute("SELECT item, why, COUNT(*) FROM items GROUP BY item, why").fetchall()
-            if sum(count for _, _, count in counts) != rows:
-                raise BadInput(
-                    f"A procedure gives {sum(count for _, _, count in counts)} rows for {rows}.", "Let it give one for each row."
-                )
-            self._rows += rows
-            for item, why, count in counts:
-                self._counts[item, why] = self._counts.get((item, why), 0) + count
-            left = self._most - len(self._found)
-            if left > 0:
-                found = db.execute("SELECT idx, ord, item, why FROM items WHERE item <> 0 ORDER BY idx, ord LIMIT ?", [left]).fetchall()
-                self._found += found
-        finally:
-            db.execute("DROP TABLE IF EXISTS items")
-            db.execute("DROP TABLE IF EXISTS pop")
-
-    def weighed(self) -> Weighed:
-        """The sums."""
-        of = {item: sum(count for (found, _), count in self._counts.items() if found == item) for item in (0, 1, 2)}
-        reasons = {key: count for key, count in sorted(self._counts.items()) if key[0]}
-        return Weighed(self._rows, of[0], of[1], of[2], reasons, tuple(sorted(self._found)), self._parts)

@@ -25,6 +25,8 @@ from affiant.proof.canonical import MAX_INT
 from affiant.proof.views import Row, Views
 
 Cells = tuple[Any, ...]
+Answer = tuple[list[str], Iterator[Sequence[Cells]]]
+"""Column names, and rows in parts."""
 Schema = Sequence[tuple[str, str]]
 KINDS = ("spark", "postgres")
 MAX_ROWS = 4_000_000
@@ -92,9 +94,11 @@ class Columnwise(Protocol):
 
     def replace(self, name: str, rows: Sequence[Row]) -> None: ...
 
-    def set_population(self, columns: Sequence[str], rows: list[Cells]) -> None: ...
+    def populate(self, text: str, params: Mapping[str, int]) -> Answer: ...
 
-    def query(self, text: str, params: Mapping[str, int], pop: bool = False) -> tuple[list[str], list[Cells]]: ...
+    def judge(self, text: str, params: Mapping[str, int]) -> Answer: ...
+
+    def query(self, text: str, params: Mapping[str, int]) -> tuple[list[str], list[Cells]]: ...
 
     def close(self) -> None: ...
 
@@ -111,9 +115,11 @@ class Rowwise(Protocol):
 
     def replace(self, name: str, rows: Sequence[Row]) -> None: ...
 
-    def set_population(self, columns: Sequence[str], rows: list[Cells]) -> None: ...
+    def populate(self, text: str, params: Mapping[str, int]) -> Answer: ...
 
-    def query(self, text: str, params: Mapping[str, int], pop: bool = False) -> tuple[list[str], list[Cells]]: ...
+    def judge(self, text: str, params: Mapping[str, int]) -> Answer: ...
+
+    def query(self, text: str, params: Mapping[str, int]) -> tuple[list[str], list[Cells]]: ...
 
     def close(self) -> None: ...
 
@@ -196,6 +202,31 @@ def settled(columns: Sequence[str], rows: Iterable[Sequence[Any]], order: Sequen
     places = [columns.index(name) for name in order]
     found.sort(key=lambda row: [row[place] for place in places])
     return found
+
+
+class Held(Protocol):
+    """Tables whose engine gives all rows of a query at once."""
+
+    def query(self, text: str, params: Mapping[str, int], pop: bool = False) -> tuple[list[str], list[Cells]]: ...
+
+    def set_population(self, columns: Sequence[str], rows: list[Cells]) -> None: ...
+
+
+def populate_at_once(tables: Held, text: str, params: Mapping[str, int]) -> Answer:
+    """A population's rows, which become the table `pop` when they were taken; no more than `MAX_ROWS`."""
+    columns, rows = tables.query(text, params)
+
+    def parts() -> Iterator[Sequence[Cells]]:
+        yield rows
+        tables.set_population(columns, rows)
+
+    return columns, parts()
+
+
+def judge_at_once(tables: Held, text: str, params: Mapping[str, int]) -> Answer:
+    """A procedure's rows; no more than `MAX_ROWS`."""
+    columns, rows = tables.query(text, params, pop=True)
+    return columns, iter([rows])
 
 
 def _cell(value: Any) -> Any:

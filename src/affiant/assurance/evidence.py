@@ -11,10 +11,12 @@ from typing import Any, Protocol
 
 import msgspec
 
-from affiant.assurance.columns import ColumnTables, Weighed
-from affiant.assurance.elsewhere import Columnwise, Elsewhere, Rowwise
+from affiant.assurance.columns import ColumnTables
+from affiant.assurance.elsewhere import Answer, Columnwise, Elsewhere, Rowwise
+from affiant.assurance.leaves import Leaves, Reader
 from affiant.assurance.period import Period
 from affiant.assurance.tables import Cells, SqliteTables
+from affiant.assurance.weigh import Weighed
 from affiant.catalog import LIBRARY
 from affiant.kit.errors import BadInput, CouldNotLook, LedgerFault
 from affiant.ledger import LedgerReader
@@ -22,27 +24,12 @@ from affiant.ledger.columnar.convert import Summary
 from affiant.ledger.columnar.store import DUE_AT, ColumnStore
 from affiant.proof.errors import ProofError
 from affiant.proof.expected import Adoptions
-from affiant.proof.hashes import leaf_hash
 from affiant.proof.pledges import Pledges
 from affiant.proof.producers import Producers
 from affiant.proof.views import Views
 
-_HASH = 32
 _OPENINGS = frozenset({"exchange.opened", "exchange.refused"})
 _decode = msgspec.json.Decoder().decode
-
-
-class Reader(Protocol):
-    """What evidence needs of a ledger (`ledger.LedgerReader` has it)."""
-
-    @property
-    def size(self) -> int:
-        """Number of entries."""
-        ...
-
-    def entries(self, start: int, stop: int) -> Iterator[bytes]:
-        """Stored bytes of [start, stop)."""
-        ...
 
 
 class Listed:
@@ -207,27 +194,37 @@ class Evidence:
             self._tables.replace("expected", self._adoptions.rows(period.from_us, period.to_us))
             self._prepared = wanted
 
-    def query(self, text: str, params: Mapping[str, int], pop: bool = False) -> tuple[list[str], list[Cells]]:
+    def query(self, text: str, params: Mapping[str, int]) -> tuple[list[str], list[Cells]]:
         """Column names and rows of a query inside the grammar.
 
         Raises:
             BadInput: it lies outside, names what is not there, or gives something else than integers and text.
         """
-        return self._tables.query(text, params, pop)
+        return self._tables.query(text, params)
 
-    def set_population(self, columns: Sequence[str], rows: list[Cells]) -> None:
-        """Make the table `pop` for procedures."""
-        self._tables.set_population(columns, rows)
+    def populate(self, text: str, params: Mapping[str, int]) -> Answer:
+        """A population's query: its rows come in parts, and when the last was taken they are the table `pop` for `judge`.
 
-    def leaf(self, index: int) -> bytes:
-        """Leaf hash of an entry.
+        Raises (the parts too):
+            BadInput: as `query`.
+            CouldNotLook: the engine gives more rows than it may hold, or has no room.
+        """
+        return self._tables.populate(text, params)
+
+    def judge(self, text: str, params: Mapping[str, int]) -> Answer:
+        """A procedure's query over `pop` and the views: its rows come in parts. Raises as `populate`."""
+        return self._tables.judge(text, params)
+
+    def leaves(self, indexes: Sequence[int]) -> list[bytes]:
+        """Leaf hashes of entries, by ascending index.
 
         Raises:
-            BadInput: it was not read.
+            BadInput: one was not read.
         """
-        if not self.view_from <= index < self.end_size:
-            raise BadInput(f"A row names the entry {index}, which was not read.", "Correct the population's query.")
-        return self._leaves.of(index)
+        for index in (*indexes[:1], *indexes[-1:]):
+            if not self.view_from <= index < self.end_size:
+                raise BadInput(f"A row names the entry {index}, which was not read.", "Correct the population's query.")
+        return self._leaves.of(indexes)
 
     def weigh(self, population: str, procedure: str, params: Mapping[str, int], most: int = 10_000) -> Weighed:
         """What a population's rows come to under a procedure, without taking the rows out: for years of traffic.
@@ -282,31 +279,6 @@ def _rowwise(engine: str | Elsewhere, views: bytes) -> Rowwise:
     from affiant.assurance.postgres import PostgresTables
 
     return PostgresTables(Views.parse(views), engine.url())
-
-
-class Leaves:
-    """Leaf hashes of entries: of those that were loaded as they were hashed then, of others out of the tree's tiles."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._runs: list[tuple[int, bytearray]] = []
-
-    def hashed(self, entries: Iterator[bytes], start: int) -> Iterator[bytes]:
-        """The same entries, hashed on their way."""
-        run = bytearray()
-        self._runs.append((start, run))
-        for entry in entries:
-            run += leaf_hash(entry)
-            yield entry
-
-    def of(self, index: int) -> bytes:
-        """Leaf hash of an entry."""
-        for start, run in self._runs:
-            if start <= index < start + len(run) // _HASH:
-                return bytes(run[(index - start) * _HASH : (index - start + 1) * _HASH])
-        if isinstance(self._reader, LedgerReader):
-            return self._reader.leaf_hash(index)
-        return leaf_hash(next(iter(self._reader.entries(index, index + 1))))
 
 
 def _about(reader: Reader, ref: str) -> list[tuple[int, bytes]]:

@@ -5,11 +5,14 @@ Leaves out: how they come about (`run`), and their words for people (`words`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import overload
 
-from affiant.assurance.period import DAY_US, Period
+from affiant.assurance.period import Period
 from affiant.assurance.tables import Cells
 from affiant.catalog import Control
+from affiant.kit.rowfile import RowFile
 from affiant.ledger import Draft
 from affiant.proof.results import Counts
 
@@ -36,7 +39,7 @@ class Frozen:
     Args:
         id: freeze id; "" where the run was not recorded.
         columns: of the population's query.
-        rows: in order.
+        rows: in order; they lie in a file that goes away with them.
         root: hex RFC 9162 root over the rows' 48 bytes.
         unmatched_columns: of the reconciliation.
         unmatched: its rows, shown beside and never folded in.
@@ -46,7 +49,7 @@ class Frozen:
 
     id: str
     columns: tuple[str, ...]
-    rows: tuple[Cells, ...]
+    rows: RowFile
     root: str
     unmatched_columns: tuple[str, ...]
     unmatched: tuple[Cells, ...]
@@ -66,6 +69,49 @@ class Item:
     ord: int
     item: int
     why: str
+
+
+class Items(Sequence[Item]):
+    """Item of each row of a population, in order; they lie in a file, as the rows do.
+
+    Args:
+        rows: of the population.
+        judged: (item, why) of each.
+        tallies: (item, why) -> count, of each block of `judged`.
+        days: first instant of a UTC day, µs -> items met, deviating, that could not be tested; days without an item are left out.
+    """
+
+    def __init__(
+        self, rows: RowFile, judged: RowFile, tallies: tuple[Mapping[tuple[int, str], int], ...], days: Mapping[int, tuple[int, ...]]
+    ) -> None:
+        self._rows, self.judged, self.tallies, self.days = rows, judged, tallies, days
+
+    def __len__(self) -> int:
+        return len(self.judged)
+
+    def __iter__(self) -> Iterator[Item]:
+        for number in range(self.judged.blocks):
+            for cells in zip(*self._rows.columns(number)[:2], *self.judged.columns(number), strict=True):
+                yield Item(*cells)
+
+    @overload
+    def __getitem__(self, at: int) -> Item: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Item, ...]: ...
+
+    def __getitem__(self, at: int | slice) -> Item | tuple[Item, ...]:
+        if isinstance(at, slice):
+            return tuple(self[number] for number in range(*at.indices(len(self))))
+        idx, ord_, *_ = self._rows[at]
+        return Item(idx, ord_, *self.judged[at])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Items):
+            return NotImplemented
+        return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +170,8 @@ class ControlRun:
         frozen: its population; None where there is none.
         items: one for each row.
         counts: of items.
-        deviations: rows with item 1.
-        untested: rows with item 2.
+        deviations: rows with item 1, of many the first; `counts` has all.
+        untested: rows with item 2, likewise.
         sample: drawn rows; None where none was drawn.
         drafts: events of the run, in order, as they were (or would be) appended.
         notes: what a reader must know beside the result.
@@ -139,7 +185,7 @@ class ControlRun:
     end_size: int
     result: str
     frozen: Frozen | None = None
-    items: tuple[Item, ...] = ()
+    items: Sequence[Item] = ()
     counts: Counts = field(default_factory=lambda: Counts(0, 0, 0))
     deviations: tuple[Finding, ...] = ()
     untested: tuple[Finding, ...] = ()
@@ -170,10 +216,7 @@ def run_line(run: ControlRun) -> dict[str, object]:
 
 def occurrences(run: ControlRun) -> list[Day]:
     """Items by UTC day for each day of the period; days without an item are there with zeros."""
-    counts: dict[int, list[int]] = {day: [0, 0, 0] for day in run.period.days()}
-    if run.frozen is not None and "at" in run.frozen.columns:
-        at = run.frozen.columns.index("at")
-        for row, item in zip(run.frozen.rows, run.items, strict=True):
-            day = int(row[at]) - int(row[at]) % DAY_US
-            counts.setdefault(day, [0, 0, 0])[item.item] += 1
+    counts: dict[int, tuple[int, ...]] = dict.fromkeys(run.period.days(), (0, 0, 0))
+    if isinstance(run.items, Items):
+        counts.update(run.items.days)
     return [Day(day, *tally) for day, tally in sorted(counts.items())]

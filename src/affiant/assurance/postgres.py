@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from affiant.assurance.elsewhere import MAX_ROWS, Cells, Schema, batches, settled, translate
+from affiant.assurance.elsewhere import MAX_ROWS, Answer, Cells, Schema, batches, judge_at_once, populate_at_once, settled, translate
 from affiant.assurance.tables import kinds_of
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.proof.views import COMPUTED, Row, Views
@@ -99,6 +99,14 @@ class PostgresTables:
         with _speaking():
             self._create({name: COMPUTED[name]})
             self._insert(name, rows)
+
+    def populate(self, text: str, params: Mapping[str, int]) -> Answer:
+        """A population's rows, of which at most `MAX_ROWS` may be; see `Evidence.populate`."""
+        return populate_at_once(self, text, params)
+
+    def judge(self, text: str, params: Mapping[str, int]) -> Answer:
+        """A procedure's rows; see `Evidence.judge`."""
+        return judge_at_once(self, text, params)
 
     def set_population(self, columns: Sequence[str], rows: list[Cells]) -> None:
         """Make the table `pop`."""

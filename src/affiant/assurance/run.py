@@ -19,6 +19,7 @@ from typing import Any
 
 from affiant.assurance.evidence import Evidence
 from affiant.assurance.model import ControlRun, Finding, Frozen, Item, Sample
+from affiant.assurance.passes import ItemsPass, packed, rows_pass
 from affiant.assurance.period import Period
 from affiant.assurance.sample import SeedOf, draw_sample, management_seed
 from affiant.assurance.tables import Cells
@@ -28,8 +29,9 @@ from affiant.kit.errors import BadInput
 from affiant.kit.ids import new_id
 from affiant.ledger import Draft
 from affiant.proof.errors import ProofError
-from affiant.proof.population import check_order, item_line, items_root, population_root, row_bytes, unmatched_root
-from affiant.proof.results import DESIGN_GAP, NOT_IMPLEMENTED, NOT_TESTED, Counts, control_result
+from affiant.proof.hashes import EMPTY_ROOT
+from affiant.proof.population import unmatched_root
+from affiant.proof.results import DESIGN_GAP, NOT_IMPLEMENTED, NOT_TESTED, control_result
 
 Append = Callable[[Sequence[Draft]], int]
 """Makes events durable and gives the index of the first (`LedgerClient.append` and its blocking form do)."""
@@ -72,24 +74,26 @@ def run_control(
     if early is not None:
         result, note, record = early
         base = replace(base, result=result, notes=(note,))
-        return _finish(base, append if record else None, principal, now, None) if record else base
+        return _finish(base, append if record else None, principal, now) if record else base
     population = control.population
     assert population is not None
     evidence.prepare(period)
     params = {**control.params, "from_us": period.from_us, "to_us": period.to_us, "end_size": evidence.end_size}
-    frozen, rows = _freeze(evidence, control, population, period, params, new_id("fz", now))
+    frozen = _freeze(evidence, control, population, period, params, new_id("fz", now))
     run = replace(base, frozen=frozen)
     draft = _freeze_draft(run, params, principal)
     index = append([draft]) if append is not None else None
     sample, drafts = None, [draft]
-    if sampled and rows:
-        sample, drawn = draw_sample(new_id("smp", now), frozen.id, seed_of(index), rows, control.sample, sample_n)
+    if sampled and frozen.rows:
+        rows, count = packed(frozen.rows, evidence.leaves), len(frozen.rows)
+        sample, drawn = draw_sample(new_id("smp", now), frozen.id, seed_of(index), rows, count, control.sample, sample_n)
         drawn = replace(drawn, actor=principal)
         drafts.append(drawn)
         if append is not None:
             append([drawn])
-    run = replace(_judge(evidence, run, params), sample=sample, drafts=tuple(drafts))
-    return _finish(run, append, principal, now, sample)
+    run, root = _judge(evidence, run, params)
+    run = replace(run, sample=sample, drafts=tuple(drafts))
+    return _finish(run, append, principal, now, sample, root)
 
 
 def run_all(
@@ -134,30 +138,24 @@ def _without_population(evidence: Evidence, control: Control) -> tuple[str, str,
     return None
 
 
-def _freeze(
-    evidence: Evidence, control: Control, population: Population, period: Period, params: dict[str, int], freeze_id: str
-) -> tuple[Frozen, list[bytes]]:
-    columns, rows = evidence.query(population.query, params)
+def _freeze(evidence: Evidence, control: Control, population: Population, period: Period, params: dict[str, int], freeze_id: str) -> Frozen:
+    columns, parts = evidence.populate(population.query, params)
     if columns[:2] != ["idx", "ord"] or "at" not in columns:
         raise BadInput(f"The population {population.name} gives {', '.join(columns)}.", "Let it give idx, ord and at.")
     try:
-        check_order([(row[0], row[1]) for row in rows])
-        row_list = [row_bytes(row[0], evidence.leaf(row[0]), row[1]) for row in rows]
+        rows, root = rows_pass(parts, evidence.leaves)
     except ProofError as error:
         raise BadInput(f"{population.name}: {error.message}", error.next_step or _ORDER) from error
     unmatched_columns: list[str] = []
     unmatched: list[Cells] = []
     if population.reconcile:
         unmatched_columns, unmatched = evidence.query(population.reconcile, params)
-    evidence.set_population(columns, rows)
     lines = boundary(
         population, period, evidence.view_from, evidence.end_size, evidence.sequence_fault, unmatched, len(evidence.adoptions(control.id))
     )
-    frozen = Frozen(
-        freeze_id, tuple(columns), tuple(rows), population_root(row_list).hex(), tuple(unmatched_columns), tuple(unmatched),
-        unmatched_root(unmatched).hex(), lines,
-    )  # fmt: skip
-    return frozen, row_list
+    return Frozen(
+        freeze_id, tuple(columns), rows, root.hex(), tuple(unmatched_columns), tuple(unmatched), unmatched_root(unmatched).hex(), lines
+    )
 
 
 def _freeze_draft(run: ControlRun, params: dict[str, int], principal: str) -> Draft:
@@ -172,52 +170,46 @@ def _freeze_draft(run: ControlRun, params: dict[str, int], principal: str) -> Dr
     return Draft("population.frozen", body, ref=frozen.id, actor=principal)
 
 
-def _judge(evidence: Evidence, run: ControlRun, params: dict[str, int]) -> ControlRun:
+def _judge(evidence: Evidence, run: ControlRun, params: dict[str, int]) -> tuple[ControlRun, bytes]:
+    """The run with its items, and the root over their lines."""
     frozen, control = run.frozen, run.control
     assert frozen is not None
-    columns, rows = evidence.query(control.procedure, params, pop=True)
-    if columns != ["idx", "ord", "item", "why"]:
-        raise BadInput(f"The procedure of {control.id} gives {', '.join(columns)}.", "Let it give idx, ord, item, why.")
-    if [row[:2] for row in rows] != [row[:2] for row in frozen.rows]:
-        raise BadInput(
-            f"The procedure of {control.id} gives {len(rows)} rows for {len(frozen.rows)}.",
-            "Let it give one for each population row, in order.",
-        )
-    items = tuple(Item(*row) for row in rows)
     found: dict[int, list[Finding]] = {1: [], 2: []}
-    tally = [0, 0, 0]
-    for number, item in enumerate(items):
-        if item.item not in (0, 1, 2):
-            raise BadInput(f"The procedure of {control.id} gives the item {item.item}.", "Use 0 met, 1 deviation, 2 could not test.")
-        tally[item.item] += 1
-        if item.item and len(found[item.item]) < MAX_FINDINGS:
-            found[item.item].append(_finding(evidence, run, number, item))
-    counts = Counts(*tally)
+
+    def see(number: int, cells: Cells, item: Item) -> None:
+        if len(found[item.item]) < MAX_FINDINGS:
+            found[item.item].append(_finding(evidence, run, number, cells, item))
+
+    columns, parts = evidence.judge(control.procedure, params)
+    items, counts, root = ItemsPass(control.id, frozen.columns, frozen.rows, see).run(columns, parts)
     result = control_result(counts, not evidence.sequence_fault)
     notes = [f"Sequence check failed: {evidence.sequence_fault}"] if evidence.sequence_fault else []
     if evidence.adopted(control.id) is None:
         notes.append("No entry puts this control into force in the entries read.")
-    if sum(tally[1:]) > MAX_FINDINGS:
+    if counts.deviations + counts.could_not_test > MAX_FINDINGS:
         notes.append(f"Only the first {MAX_FINDINGS:,} rows that are not met are put in words.")
-    return replace(run, items=items, counts=counts, result=result, deviations=tuple(found[1]), untested=tuple(found[2]), notes=tuple(notes))
+    run = replace(run, items=items, counts=counts, result=result, deviations=tuple(found[1]), untested=tuple(found[2]), notes=tuple(notes))
+    return run, root
 
 
-def _finding(evidence: Evidence, run: ControlRun, number: int, item: Item) -> Finding:
+def _finding(evidence: Evidence, run: ControlRun, number: int, cells: Cells, item: Item) -> Finding:
     assert run.frozen is not None
-    values: dict[str, Any] = dict(zip(run.frozen.columns, run.frozen.rows[number], strict=True))
+    values: dict[str, Any] = dict(zip(run.frozen.columns, cells, strict=True))
     index = None if evidence.is_adoption(item.idx) else item.idx
     return Finding(number, index, item.ord, int(values["at"]), item.why, why_text(run.control, item.why, values))
 
 
-def _finish(run: ControlRun, append: Append | None, principal: str, now_us: int, sample: Sample | None) -> ControlRun:
-    """Add the event of the run itself, and write it."""
+def _finish(
+    run: ControlRun, append: Append | None, principal: str, now_us: int, sample: Sample | None = None, root: bytes = EMPTY_ROOT
+) -> ControlRun:
+    """Add the event of the run itself, and write it; `root` is the one over its item lines."""
     run_id = new_id("run", now_us)
     body: dict[str, Any] = {
         "control": run.control.id, "control_version": run.control.version, "sha": run.control.sha, "from": run.period.from_us,
         "to": run.period.to_us, "end_size": run.end_size, "result": run.result, "rows": run.counts.rows, "met": run.counts.met,
         "deviations": run.counts.deviations, "could_not_test": run.counts.could_not_test,
         "unmatched": len(run.frozen.unmatched) if run.frozen else 0,
-        "items_root": items_root(item_line(item.idx, item.ord, item.item, item.why) for item in run.items).hex(),
+        "items_root": root.hex(),
     }  # fmt: skip
     if run.frozen is not None:
         body["freeze"] = run.frozen.id

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Protocol
 
 from affiant.assurance.model import SEED_KINDS, Sample, Seed
 from affiant.catalog import SampleRule
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.ledger import Draft
-from affiant.proof.draw import METHOD, draw
+from affiant.proof.draw import METHOD, Drawing
 from affiant.proof.population import parse_row
 
 MAX_SAMPLE = 1_000
+_AT_ONCE = 4_096
 SeedOf = Callable[[int | None], Seed]
 """(index of the `population.frozen` entry, None where the run is not recorded) -> seed; called after the freeze."""
 
@@ -87,7 +89,7 @@ def witness_seed(anchors: Callable[[], Iterable[Cosigned]], witness: str) -> See
 
 
 def draw_sample(
-    sample_id: str, freeze: str, seed: Seed, rows: Sequence[bytes], rule: SampleRule, n: int | None = None
+    sample_id: str, freeze: str, seed: Seed, rows: Iterable[bytes], count: int, rule: SampleRule, n: int | None = None
 ) -> tuple[Sample, Draft]:
     """Draw from a frozen population, and the event that records it.
 
@@ -95,14 +97,18 @@ def draw_sample(
         sample_id: new id.
         freeze: freeze id.
         seed: chosen after the freeze.
-        rows: 48-byte rows of the population.
+        rows: 48-byte rows of the population, read once.
+        count: how many there are.
         rule: says how many, unless `n` does.
         n: how many; an auditor's own number.
     """
     if n is not None and n < 1:
         raise BadInput(f"A sample of {n} rows is none.", "Ask for at least one.")
-    wanted = min(rule.size_for(len(rows)) if n is None else n, len(rows), MAX_SAMPLE)
-    drawn = [parse_row(row) for row in draw(seed.text.encode(), rows, wanted)]
+    wanted = min(rule.size_for(count) if n is None else n, count, MAX_SAMPLE)
+    drawing, waiting = Drawing(seed.text.encode(), wanted), iter(rows)
+    while some := list(islice(waiting, _AT_ONCE)):
+        drawing.add(some)
+    drawn = [parse_row(row) for row in drawing.drawn()]
     keys = tuple((idx, ord_) for idx, _, ord_ in drawn)
     body = {
         "freeze": freeze, "seed": seed.text, "seed_kind": seed.kind, "method": METHOD, "n": len(keys),

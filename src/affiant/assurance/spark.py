@@ -20,7 +20,18 @@ from urllib.parse import urlsplit
 
 import duckdb
 
-from affiant.assurance.elsewhere import MAX_ROWS, Cells, Elsewhere, Schema, plain_path, settled, translate
+from affiant.assurance.elsewhere import (
+    MAX_ROWS,
+    Answer,
+    Cells,
+    Elsewhere,
+    Schema,
+    judge_at_once,
+    plain_path,
+    populate_at_once,
+    settled,
+    translate,
+)
 from affiant.assurance.tables import kinds_of
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.ledger.columnar.convert import Converter, Summary
@@ -113,6 +124,14 @@ class SparkTables:
     def replace(self, name: str, rows: Sequence[Row]) -> None:
         """Fill `expected` or `pledge` anew."""
         self._send(name, COMPUTED[name], rows)
+
+    def populate(self, text: str, params: Mapping[str, int]) -> Answer:
+        """A population's rows, of which at most `MAX_ROWS` may be; see `Evidence.populate`."""
+        return populate_at_once(self, text, params)
+
+    def judge(self, text: str, params: Mapping[str, int]) -> Answer:
+        """A procedure's rows; see `Evidence.judge`."""
+        return judge_at_once(self, text, params)
 
     def set_population(self, columns: Sequence[str], rows: list[Cells]) -> None:
         """Make the table `pop`."""

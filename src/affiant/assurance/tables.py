@@ -5,13 +5,14 @@ Leaves out: where rows come from (`evidence`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from affiant.catalog.grammar import check_query
-from affiant.kit.errors import BadInput
+from affiant.kit.errors import BadInput, CouldNotLook
+from affiant.proof import errors as proof_errors
 from affiant.proof import grammar as textual
-from affiant.proof.errors import ProofError
 from affiant.proof.views import COMPUTED, Row, SqliteEvidence, Views
 
 Cells = tuple[Any, ...]
@@ -51,16 +52,51 @@ class SqliteTables:
     def replace(self, name: str, rows: Sequence[Row]) -> None:
         self._evidence.replace(name, rows)
 
-    def query(self, text: str, params: Mapping[str, int], pop: bool = False) -> tuple[list[str], list[Cells]]:
-        query = check_query(text)
-        tables = {*self.views.by_name, *COMPUTED, *(("pop",) if pop else ())}
-        try:
-            return textual.run(self._evidence.connection, query, params, tables)
-        except ProofError as error:
-            raise BadInput(error.message, error.next_step or "See docs/decisions/0009-populations-and-grammar.md.") from error
+    def query(self, text: str, params: Mapping[str, int]) -> tuple[list[str], list[Cells]]:
+        columns, parts = self._stream(text, params)
+        return columns, [row for part in parts for row in part]
 
-    def set_population(self, columns: Sequence[str], rows: list[Cells]) -> None:
-        self._evidence.set_population(kinds_of(columns, rows), rows)
+    def populate(self, text: str, params: Mapping[str, int]) -> tuple[list[str], Iterator[Sequence[Cells]]]:
+        self._evidence.drop_population()
+        columns, parts = self._stream(text, params)
+        return columns, self._keeping(columns, parts)
+
+    def judge(self, text: str, params: Mapping[str, int]) -> tuple[list[str], Iterator[Sequence[Cells]]]:
+        return self._stream(text, params, "pop")
+
+    def _stream(self, text: str, params: Mapping[str, int], *more: str) -> tuple[list[str], Iterator[Sequence[Cells]]]:
+        query = check_query(text)
+        with _speaking():
+            columns, parts = textual.stream(self._evidence.connection, query, params, {*self.views.by_name, *COMPUTED, *more})
+        return columns, _spoken(parts)
+
+    def _keeping(self, columns: Sequence[str], parts: Iterator[Sequence[Cells]]) -> Iterator[Sequence[Cells]]:
+        """The same rows, each part put into `pop` once it was taken: whoever takes it refuses what is out of order."""
+        made = False
+        for rows in parts:
+            yield rows
+            if not made:
+                self._evidence.set_population(kinds_of(columns, rows), [])
+                made = True
+            self._evidence.more_population(rows)
+        if not made:
+            self._evidence.set_population(kinds_of(columns, []), [])
 
     def close(self) -> None:
         self._evidence.close()
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """What the verifier's code refuses, in the product's words."""
+    try:
+        yield
+    except proof_errors.CouldNotLook as error:
+        raise CouldNotLook(error.message, error.next_step) from error
+    except proof_errors.ProofError as error:
+        raise BadInput(error.message, error.next_step or "See docs/decisions/0009-populations-and-grammar.md.") from error
+
+
+def _spoken(parts: Iterator[Sequence[Cells]]) -> Iterator[Sequence[Cells]]:
+    with _speaking():
+        yield from parts

@@ -53,15 +53,16 @@ def build(ctx: click.Context, period: str, target: Path, mode: str, home: Path |
         raise BadInput(f"{target} exists.", "Choose another name; a package is never replaced.")
     if not target.parent.is_dir():
         raise BadInput(f"There is no folder {target.parent}.", "Make it first.")
-    with session(ctx, need_home(home), person) as api:
-        data = api.fetch("/affidavits", {"period": period, "mode": mode})
     temporary = target.with_name(target.name + ".part")
     try:
-        temporary.write_bytes(data)
+        with session(ctx, need_home(home), person) as api, open(temporary, "wb+") as file:
+            api.fetch("/affidavits", {"period": period, "mode": mode}, file)
+            file.seek(0)
+            sha256, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
         os.link(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
-    out({"file": str(target), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
+    out({"file": str(target), "bytes": size, "sha256": sha256})
     say(f"Wrote {target}. Hand it over with verify.pyz obtained apart from it; see docs/affidavit.md.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -19,6 +19,10 @@ class LocalApi(Protocol):
 
     def call(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         """One request; gives status and body."""
+        ...
+
+    def fetch(self, path: str, headers: dict[str, str], body: bytes, into: BinaryIO) -> tuple[int, bytes]:
+        """One POST; the body of a good answer goes into a file as it comes, that of another is given with its status."""
         ...
 
 

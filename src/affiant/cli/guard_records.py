@@ -23,7 +23,9 @@ MAX_BYTES = 8 * 1024 * 1024
 @click.argument("file", metavar="FILE|-")
 @click.option("--id", "record", required=True, metavar="ID", help="Id of the record.")
 @click.option("--what", type=click.Choice(KINDS), default="document", show_default=True, help="A document, a canary, or a tenant's marker.")
-@click.option("--label", type=click.Choice(LABELS), default="confidential", show_default=True, help="Routes of this label and above may hold it.")
+@click.option(
+    "--label", type=click.Choice(LABELS), default="confidential", show_default=True, help="Routes from this label on may hold it."
+)
 @click.option("--tenant", default="", metavar="TENANT", help="Whose it is: no other tenant's exchange may hold it.")
 @home_option
 @as_option

@@ -20,10 +20,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "change": ("affiant.cli.change", "Propose, approve, activate and list changes."),
     "key": ("affiant.cli.key", "Create, list and revoke gateway keys."),
     "person": ("affiant.cli.person", "List people and give out sign-in links."),
+    "guard": ("affiant.cli.guard", "What guards decide about texts; protected texts; appeals."),
     "usage": ("affiant.cli.usage", "Import a provider's own count."),
     "ledger": ("affiant.cli.ledger", "Verify, show, prove, export, follow and serve the ledger."),
     "control": ("affiant.cli.control", "Run controls over a period, and put newer versions into force."),
     "catalog": ("affiant.cli.catalog", "Check criteria, risks and controls."),
+    "scan": ("affiant.cli.scan", "Find secrets in a tree and its Git history."),
     "affidavit": ("affiant.cli.affidavit", "Build and verify the package handed to an auditor."),
     "witness": ("affiant.cli.witness", "Be an outside cosigner of a ledger."),
 }

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import click
 
@@ -38,6 +38,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 API = "/api/v1"
 _TIMEOUT_S = 900.0
 _STARTING_S = 8.0
+_PIECE = 1 << 20
 
 
 def as_option(function: F) -> F:
@@ -66,11 +67,23 @@ class _SocketApi:
         self._path = path
 
     def call(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        return self._ask(method, path, headers, body, None)
+
+    def fetch(self, path: str, headers: dict[str, str], body: bytes, into: BinaryIO) -> tuple[int, bytes]:
+        return self._ask("POST", path, headers, body, into)
+
+    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes, into: BinaryIO | None) -> tuple[int, bytes]:
         connection = _UnixConnection(self._path)
         try:
             connection.request(method, path, body=body or None, headers=headers)
             answer = connection.getresponse()
-            return answer.status, answer.read()
+            if into is None or answer.status >= 400:
+                return answer.status, answer.read()
+            while piece := answer.read(_PIECE):
+                into.write(piece)
+            if answer.length:
+                raise http.client.IncompleteRead(b"", answer.length)
+            return answer.status, b""
         except TimeoutError:
             raise CouldNotLook(
                 f"Control did not answer within {_TIMEOUT_S:.0f} s.", "See `affiant status`; the action may still have been done."
@@ -106,13 +119,12 @@ class Session:
         """As `post`, with bytes of another media type."""
         return self._answer(*self._api.call(method, API + path, self._headers | {"content-type": kind}, body))
 
-    def fetch(self, path: str, value: object) -> bytes:
-        """Do an action whose answer is bytes."""
+    def fetch(self, path: str, value: object, into: BinaryIO) -> None:
+        """Do an action whose answer is bytes, which go into a file as they come."""
         headers = self._headers | {"content-type": "application/json", "accept": "*/*"}
-        status, body = self._api.call("POST", API + path, headers, json.dumps(value).encode())
+        status, body = self._api.fetch(API + path, headers, json.dumps(value).encode(), into)
         if status >= 400:
             self._answer(status, body)
-        return body
 
     def _call(self, method: str, path: str, value: object) -> Any:
         body = b"" if value is None else json.dumps(value).encode()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from affiant.catalog import Catalog
+from affiant.guards import Inspection, Role
 from affiant.kit.clock import Clock
 from affiant.ledger import LedgerReader
 from affiant.records import Records
@@ -147,6 +148,22 @@ class Findings(Protocol):
         ...
 
 
+class GuardBench(Protocol):
+    """Guards as people try them."""
+
+    def versions(self) -> Sequence[tuple[str, str]]:
+        """(guard, version) of what each works with here."""
+        ...
+
+    def policies(self) -> Sequence[str]:
+        """Policies in force, by id."""
+        ...
+
+    def inspect(self, text: str, role: Role, policy: str, context: str) -> Inspection:
+        """What guards decide about a text."""
+        ...
+
+
 RunControls = Callable[[str, tuple[str, ...]], Awaitable[Any]]
 """(principal, control ids; empty: all) -> done when every run is an entry."""
 
@@ -168,6 +185,7 @@ class Context:
         period: configured (name, from µs, to µs half-open), where one is open.
         secure: whether people reach the console by https.
         home_words: how commands on pages name the home.
+        guards: for trying texts; None where this process has none.
     """
 
     origin: str
@@ -182,6 +200,7 @@ class Context:
     period: tuple[str, int, int] | None = None
     secure: bool = False
     home_words: str = "$AFFIANT_HOME"
+    guards: GuardBench | None = None
 
     @property
     def demo(self) -> bool:

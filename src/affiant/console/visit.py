@@ -31,12 +31,14 @@ NOTICES = {
     "approved": Notice("Approved.", "It takes effect when somebody activates it."),
     "activated": Notice("In force.", "Every worker in contact decides from it within two seconds."),
     "rejected": Notice("Rejected.", "Nothing changed."),
+    "appealed": Notice("Appealed.", "Another person decides; what was decided then stays as it is."),
+    "decided": Notice("Decided.", "It is an entry. No policy changed by it: propose a change where it should."),
     "revoked": Notice("Revocation asked for.", "Every worker in contact refuses the key within two seconds."),
 }
 _MENU: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ("", (("Today", "/", "control.read"), ("Exchanges", "/exchanges", "exchange.read"))),
     ("Audit", (("Controls", "/controls", "control.read"), ("Populations", "/populations", "population.read"))),
-    ("AI system", (("Changes", "/changes", "change.read"),)),
+    ("AI system", (("Changes", "/changes", "change.read"), ("Guards", "/guards", "record.read"))),
     ("Settings", (("Keys and people", "/people", "key.read"), ("Ledger", "/ledger", "ledger.read"))),
 )
 

@@ -142,8 +142,33 @@ _TABLE = (
         _DENIED,
         "SEC-3.1",
         "The request reads like an attempt to override the model's instructions.",
-        "Rephrase it; if this is a false alarm, give your operator the exchange id.",
+        "Rephrase it; if this is a false alarm, appeal with the exchange id.",
     ),
+    Code(
+        "secret_detected",
+        403,
+        _DENIED,
+        "SEC-4.1",
+        "The request holds a secret that this route refuses.",
+        "Remove it, and replace the secret: it was sent to this gateway.",
+    ),
+    Code(
+        "protected_text",
+        403,
+        _DENIED,
+        "CO-5.2",
+        "The request holds a text that this route may not carry.",
+        "Use a route with a label that allows it.",
+    ),
+    Code(
+        "answer_withheld",
+        403,
+        _DENIED,
+        "PI-1.1",
+        "The answer does not hold what its context supports, so it is withheld.",
+        "Give more context, or ask again; if this is a false alarm, appeal with the exchange id.",
+    ),
+    Code("guards_busy", 503, _SERVER, "", "Too many long requests wait for their guards.", "Retry shortly."),
     Code(
         "output_blocked", 403, _DENIED, "CO-5.1", "The answer held what this route may not release.", "Give your operator the exchange id."
     ),
@@ -190,7 +215,7 @@ _TABLE = (
 )
 
 CODES: dict[str, Code] = {code.code: code for code in _TABLE}
-GUARD_REASONS = ("hidden_text", "pii_detected", "injection_detected")
+GUARD_REASONS = ("hidden_text", "pii_detected", "secret_detected", "injection_detected", "protected_text")
 
 
 def error_body(code: Code, param: str | None = None, detail: str = "") -> bytes:

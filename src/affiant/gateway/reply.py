@@ -77,6 +77,11 @@ class Reply:
                 choice["logprobs"] = None
         return _encode(body)
 
+    def text(self) -> str:
+        """Content of all choices, as it came."""
+        contents = [choice["message"].get("content") for choice in self.body["choices"]]
+        return "\n\n".join(each for each in contents if isinstance(each, str))
+
     def text_chars(self) -> int:
         """Characters of content, for an estimate where usage is missing."""
         return sum(len(c["message"].get("content") or "") for c in self.body["choices"] if isinstance(c["message"].get("content"), str))

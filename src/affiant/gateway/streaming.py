@@ -36,12 +36,14 @@ class StreamedAnswer:
     Args:
         guard: of this answer.
         wants_usage: whether the caller asked for usage.
+        keep: whether `text` is asked for at the end.
     """
 
-    def __init__(self, guard: AnswerGuard, wants_usage: bool) -> None:
-        self._guard, self._wants_usage = guard, wants_usage
-        self._active = guard.enforce and (guard.rule is not None or bool(guard.pseudonyms.originals))
-        self._observing = not guard.enforce and guard.rule is not None
+    def __init__(self, guard: AnswerGuard, wants_usage: bool, keep: bool = False) -> None:
+        self._guard, self._wants_usage, self._keep = guard, wants_usage, keep
+        self._texts_kept: dict[int, list[str]] = {}
+        self._active = guard.enforce and (guard.looks or bool(guard.pseudonyms.originals))
+        self._observing = not guard.enforce and guard.looks
         self._scanners: dict[Path, StreamScanner] = {}
         self._arguments: dict[tuple[int, int], list[str]] = {}
         self._argument_chars = 0
@@ -50,6 +52,10 @@ class StreamedAnswer:
         self._finished: set[int] = set()
         self.usage: tuple[int, int] | None = None
         self.chars = 0
+
+    def text(self) -> str:
+        """Content of all choices, as it came; "" unless it was asked to keep it."""
+        return "\n\n".join("".join(pieces) for _, pieces in sorted(self._texts_kept.items()))
 
     @property
     def complete(self) -> bool:
@@ -95,6 +101,8 @@ class StreamedAnswer:
         if not isinstance(index, int) or not isinstance(delta, dict):
             raise LinkFault("garbage", "A chunk of the provider has a choice without a delta.", 200)
         self._begun.add(index)
+        if self._keep and isinstance(delta.get("content"), str):
+            self._texts_kept.setdefault(index, []).append(delta["content"])
         ends = choice.get("finish_reason") is not None
         if not self._active and not self._observing:
             content = delta.get("content")

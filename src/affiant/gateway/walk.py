@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from affiant.gateway.admit import admit, authenticate
@@ -32,6 +33,7 @@ from affiant.gateway.evidence import (
 )
 from affiant.gateway.faults import LinkFault, Refusal
 from affiant.gateway.forward import Attempt, Forwarder, Secrets, Timeouts
+from affiant.gateway.guardpool import GuardPool
 from affiant.gateway.limits import Limits, Spent
 from affiant.gateway.live import Live, OpenExchanges
 from affiant.gateway.metrics import Metrics
@@ -41,7 +43,7 @@ from affiant.gateway.streaming import DONE_FRAME, StreamedAnswer, frame
 from affiant.gateway.tables import Route
 from affiant.gateway.upstream import Connection, Pool
 from affiant.gateway.wire import ChatRequest, read_request
-from affiant.guards import Action, AnswerContext, AnswerGuard, Decision, Exchange, GuardChain, Mode
+from affiant.guards import NO_WATCH, Action, AnswerContext, AnswerGuard, Decision, Exchange, GuardChain, Mode, judges
 from affiant.kit.clock import Clock
 
 SURFACE = "chat.completions"
@@ -64,6 +66,7 @@ class Parts:
     metrics: Metrics
     timeouts: Timeouts
     chain: GuardChain
+    guards: GuardPool
     stale_refused: int = 0
 
 
@@ -76,6 +79,8 @@ class Walk:
         self._live: Live | None = None
         self._would_block = False
         self._closed = False
+        self._watch = NO_WATCH
+        self._context: AnswerContext | None = None
 
     async def run(self) -> None:
         """Walk to the end; whatever happens, the caller gets an answer and the ledger an outcome."""
@@ -130,7 +135,7 @@ class Walk:
         tokens = len(ticket.body) // 4 + request.max_tokens
         self._spent = await parts.limits.reserve(tables, ticket.key, ticket.named_route, tokens, ticket.now_us)
         route = ticket.route = admit(tables, ticket.key, request.model)
-        context = self._guard_request(request, route)
+        context = self._context = await self._guard_request(request, route)
         live = self._live = Live(ticket.key.id, route.id)
         parts.open.add(live)
         forwarder = Forwarder(parts.pool, parts.secrets, parts.timeouts, ticket, request, live)
@@ -140,11 +145,15 @@ class Walk:
         else:
             await self._plain(forwarder, route, context, live)
 
-    def _guard_request(self, request: ChatRequest, route: Route) -> AnswerContext:
-        ticket = self._ticket
-        assert route.policy is not None
+    async def _guard_request(self, request: ChatRequest, route: Route) -> AnswerContext:
+        ticket, policy = self._ticket, route.policy
+        assert policy is not None and ticket.tables is not None
         exchange = Exchange(ticket.id, SURFACE, route.id, ticket.tenant, route.label, request.stream, tuple(request.parts))
-        verdict = self._p.chain.inbound(exchange, route.policy, route.mode, self._secret())
+        self._watch = ticket.tables.watchlist.for_exchange(route.label, ticket.tenant)
+        chars = sum(len(part.text) for part in request.parts)
+        verdict = await self._p.guards.run(
+            chars, lambda: self._p.chain.inbound(exchange, policy, route.mode, self._secret(), self._watch)
+        )  # fmt: skip
         ticket.decisions_in = verdict.decisions + self._unknown(request)
         if verdict.blocked is not None:
             reason = verdict.blocked.reason
@@ -176,8 +185,16 @@ class Walk:
         usage = reply.usage()
         ticket.tokens_in, ticket.tokens_out = usage or (len(ticket.body) // 4, reply.text_chars() // 4)
         guard = self._answer_guard(context, route)
-        body = reply.guard(guard)
+        chars = len(reply.raw)
+        body = await self._p.guards.run(chars, lambda: reply.guard(guard))
         decisions = guard.decisions()
+        if not guard.blocked:
+            after = await self._after(reply.text)
+            decisions += after
+            withheld = route.mode is Mode.ENFORCE and any(each.action in (Action.BLOCK, Action.HOLD) for each in after)
+            if withheld and not live.reason:
+                await self._close(BLOCKED, NONE, CODES["answer_withheld"].status, decisions)
+                raise Refusal("answer_withheld")
         if live.reason:
             raise Refusal("answer_cut")
         if guard.blocked:
@@ -215,7 +232,18 @@ class Walk:
 
     def _answer_guard(self, context: AnswerContext, route: Route) -> AnswerGuard:
         assert route.policy is not None
-        return self._p.chain.answer(context, route.policy, route.mode, self._secret())
+        return self._p.chain.answer(context, route.policy, route.mode, self._secret(), self._watch)
+
+    async def _after(self, text: Callable[[], str]) -> tuple[Decision, ...]:
+        """What can only be judged of the whole answer; nothing where the policy asks for none of it."""
+        context, route = self._context, self._ticket.route
+        assert context is not None and route is not None and route.policy is not None
+        policy = route.policy
+        if not judges(policy):
+            return ()
+        whole = text()
+        chars = len(whole) + sum(len(part.text) for part in context.parts)
+        return await self._p.guards.run(chars, lambda: self._p.chain.after(context, policy, route.mode, whole))
 
     def _note_would_block(self, decisions: tuple[Decision, ...], route: Route) -> None:
         if route.mode is Mode.WARN and not self._would_block and any(d.action in (Action.BLOCK, Action.HOLD) for d in decisions):
@@ -229,7 +257,7 @@ class Walk:
         while True:
             attempt = await forwarder.next()
             guard = self._answer_guard(context, route)
-            answer = StreamedAnswer(guard, request.wants_usage)
+            answer = StreamedAnswer(guard, request.wants_usage, keep=route.policy is not None and judges(route.policy))
             link = (b"x-affiant-link", f"{attempt.link.provider}/{attempt.link.model}".encode())
             caller.headers.append(link)
             live.model = attempt.link.model
@@ -317,7 +345,8 @@ class Walk:
             await caller.end(frame(error_object(CODES["output_blocked"])))
             return
         try:
-            await self._close(ANSWERED, ALL, 200, guard.decisions(), caller.digest(DONE_FRAME))
+            after = await self._after(answer.text)
+            await self._close(ANSWERED, ALL, 200, guard.decisions() + after, caller.digest(DONE_FRAME))
         except Refusal as refusal:
             if not caller.started:
                 raise

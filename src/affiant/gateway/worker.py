@@ -20,6 +20,7 @@ from affiant.gateway.contact import Contact
 from affiant.gateway.counters import SLOTS, Counter, open_lost
 from affiant.gateway.evidence import Flood, Recorder, source_name
 from affiant.gateway.forward import Secrets, Timeouts
+from affiant.gateway.guardpool import GuardPool
 from affiant.gateway.limits import Limits
 from affiant.gateway.live import OpenExchanges
 from affiant.gateway.metrics import Metrics
@@ -74,11 +75,13 @@ async def serve(
     stop: asyncio.Event,
     options: WorkerOptions | None = None,
     ready: Callable[[], None] | None = None,
+    chain: GuardChain | None = None,
 ) -> None:
     """Serve exchanges until `stop` is set.
 
     Args:
         listening: bound and listening; stays the caller's.
+        chain: guards with their models; those without a model where it is None.
         ready: called once, when the socket is served (which may be before exchanges are: see /readyz).
     """
     options = options or WorkerOptions()
@@ -92,7 +95,11 @@ async def serve(
     )
     pool = Pool()
     flood = Flood(options.refused_per_minute)
-    parts = Parts(contact, Limits(contact), recorder, pool, Secrets(), clock, exchanges, flood, Metrics(), options.timeouts, GuardChain())
+    guards = GuardPool()
+    parts = Parts(
+        contact, Limits(contact), recorder, pool, Secrets(), clock, exchanges, flood, Metrics(), options.timeouts,
+        chain or GuardChain(), guards,
+    )  # fmt: skip
     app = GatewayApp(parts, options.name)
     contact.serving = app.ready
     config = uvicorn.Config(
@@ -121,6 +128,7 @@ async def serve(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         pool.close()
+        guards.close()
         await _write(parts, parts.flood.take(_naming(contact.tables, clock.now_us())))
         await ledger.close()
         unrecorded.close()

@@ -10,18 +10,27 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from affiant.guards import cut
-from affiant.guards.detectors import output, pii
+from affiant.guards.builtin import built_in
+from affiant.guards.detectors import output
+from affiant.guards.leakage import Tracker, Watch
 from affiant.guards.model import SEVERITY, Action, Decision, GuardRule, Hit, Kind, Part, Role
 from affiant.guards.redact import Pseudonyms, Restorer, replacement, value_key
+from affiant.guards.scan import LOOKAHEAD, Found
+from affiant.guards.scan import LOOKBACK as SCAN_LOOKBACK
 from affiant.guards.text import Folded
+from affiant.guards.toolbox import Finder
+from affiant.guards.types import action_of
 
 GUARD, CONTROL = "output", "CO-5.1"
+LEAKAGE, LEAKAGE_CONTROL = "leakage", "CO-5.2"
+_LEAK = "LEAK"
 MAX_HITS = 256
 _MAX_PEM = 16_384
-_LOOKBACK = max(pii.LOOKBACK, output.LOOKBACK) + 16
+_LOOKBACK = max(SCAN_LOOKBACK, output.LOOKBACK) + 16
+_SECRET = "SECRET/"  # noqa: S105 - the prefix of a type, no secret
 _REASONS = {
     output.SYSTEM_TEXT: "system_text_leaked", output.CANARY: "system_text_leaked", output.EXFIL_LINK: "exfiltration_link",
-    output.SECRET: "secret_leaked",
+    output.SECRET: "secret_leaked", _LEAK: "protected_text",
 }  # fmt: skip
 
 
@@ -52,10 +61,25 @@ class AnswerGuard:
         rule: the policy's rule for `output`; None: nothing is looked for, pseudonyms are restored all the same.
         enforce: whether decisions take effect.
         secret: key of `hash`.
+        finder: of secrets and personal data; the built-in detectors where it is None.
+        leak_rule: the policy's rule for `leakage`.
+        watch: protected texts that the answer must not hold.
     """
 
-    def __init__(self, context: AnswerContext, rule: GuardRule | None, enforce: bool, secret: bytes = b"") -> None:
+    def __init__(
+        self,
+        context: AnswerContext,
+        rule: GuardRule | None,
+        enforce: bool,
+        secret: bytes = b"",
+        finder: Finder | None = None,
+        leak_rule: GuardRule | None = None,
+        watch: Watch | None = None,
+    ) -> None:
         self.rule, self.enforce, self.secret, self.pseudonyms = rule, enforce, secret, context.pseudonyms
+        self.finder = finder or built_in().scanner
+        self.leak_rule = leak_rule
+        self.watch = watch if leak_rule is not None and watch else None
         self.blocked: Action | None = None
         self._redacted = False
         self._parts = context.parts
@@ -65,6 +89,11 @@ class AnswerGuard:
         self.system = output.SystemText(
             tuple(part.text for part in context.parts if part.role is Role.SYSTEM and part.kind is Kind.TEXT) if rule else ()
         )
+
+    @property
+    def looks(self) -> bool:
+        """Whether anything is looked for at all."""
+        return self.rule is not None or self.watch is not None
 
     @property
     def changed(self) -> bool:
@@ -78,27 +107,24 @@ class AnswerGuard:
 
     def text(self, text: str) -> str:
         """What may be released of a whole text; look at `blocked` afterwards."""
-        if self.rule is None:
+        if not self.looks:
             return self.pseudonyms.restore(text) if self.enforce else text
         scanner = self.scanner()
         return scanner.feed(text) + scanner.finish()
 
     def action_for(self, type_: str) -> Action:
         """What the policy does on a hit of this type."""
-        assert self.rule is not None
-        types = self.rule.types
-        if not types:
-            return self.rule.action
-        return types.get(type_) or types.get(type_.partition("/")[0]) or self.rule.action
+        rule = self.leak_rule if type_.startswith(_LEAK) else self.rule
+        return action_of(rule, type_) if rule is not None else Action.ALLOW
 
     def known(self, type_: str, value: str, key: str) -> bool:
         """Whether the caller gave this value, so that answering with it leaks nothing."""
-        if type_ in pii.TYPES:
+        if key:
             if self._known is None:
                 self._known = set()
                 for part in self._parts:
-                    folded = Folded(part.text).text
-                    self._known.update(value_key(found, folded[start:end]) for start, end, found in pii.find(folded))
+                    plain = Folded(part.text).plain
+                    self._known.update(value_key(span.type, span_text(plain, span)) for span in self.finder.find(plain))
             return key in self._known
         if type_ == output.SYSTEM_TEXT:
             return any(part.role is not Role.SYSTEM and value in _plain(part.text) for part in self._parts)
@@ -115,19 +141,32 @@ class AnswerGuard:
             self.blocked = action
 
     def decisions(self) -> tuple[Decision, ...]:
-        """One decision per action taken, or one that allows; empty where the policy does not name this guard."""
-        if self.rule is None:
-            return ()
+        """One decision per guard and action taken, or one that allows; none of a guard that the policy does not name."""
+        made: list[Decision] = []
+        if self.rule is not None:
+            made += self._decided(self.rule, False)
+        if self.leak_rule is not None:
+            made += self._decided(self.leak_rule, True)
+        return tuple(made)
+
+    def _decided(self, rule: GuardRule, leaks: bool) -> list[Decision]:
+        guard, control = (LEAKAGE, LEAKAGE_CONTROL) if leaks else (GUARD, CONTROL)
+        tallies = {key: tally for key, tally in self._tallies.items() if key[1].startswith(_LEAK) == leaks}
         made = []
-        for action in sorted({action for action, _ in self._tallies}, key=SEVERITY.__getitem__, reverse=True):
-            mine = {type_: tally for (its, type_), tally in self._tallies.items() if its is action}
+        for action in sorted({action for action, _ in tallies}, key=SEVERITY.__getitem__, reverse=True):
+            mine = {type_: tally for (its, type_), tally in tallies.items() if its is action}
             found = sum(tally.found for tally in mine.values())
             acted = found if self.enforce and action in (Action.REDACT, Action.HOLD, Action.BLOCK) else 0
             reason = next((_REASONS[head] for head in (t.partition("/")[0] for t in mine) if head in _REASONS), "pii_leaked")
             hits = tuple(hit for tally in mine.values() for hit in tally.hits)
-            how = self.rule.how if action is Action.REDACT else ""
-            made.append(Decision(GUARD, CONTROL, action, how, reason, hits, acted, self.enforce, found))
-        return tuple(made) or (Decision(GUARD, CONTROL, Action.ALLOW, enforced=self.enforce),)
+            how = rule.how if action is Action.REDACT else ""
+            made.append(Decision(guard, control, action, how, reason, hits, acted, self.enforce, found))
+        return made or [Decision(guard, control, Action.ALLOW, enforced=self.enforce)]
+
+
+def span_text(plain: str, span: Found) -> str:
+    """What a span says, as `value_key` takes it."""
+    return plain[span.start : span.end].casefold()
 
 
 def _plain(text: str) -> str:
@@ -151,20 +190,21 @@ class StreamScanner:
         self._run: list[str] = []
         self._run_at = -1
         self._run_end = -1
+        self._tracker = Tracker(guard.watch) if guard.watch is not None else None
         self.stopped = False
 
     def feed(self, text: str) -> str:
         """Take the next piece; gives what may be released now. After a block it gives nothing more."""
         if self.stopped:
             return ""
-        if self._guard.rule is None:
+        if not self._guard.looks:
             return self._restorer.feed(text) if self._restorer else text
         self._pending += text
         while cut.overlong(self._pending):
             place, forced = cut.window_cut(self._pending)
-            self._commit(self._unsplit(place) if forced else place)
-        place = cut.last_safe(self._pending, len(self._pending))
-        if place:
+            self._commit(self._unsplit(place) if forced else place, must=True)
+        place = cut.last_safe(self._pending, len(self._pending) - LOOKAHEAD)
+        if place > 0:
             self._commit(place)
         return self._release(final=False)
 
@@ -173,7 +213,7 @@ class StreamScanner:
         if self.stopped:
             return ""
         released = ""
-        if self._guard.rule is not None:
+        if self._guard.looks:
             self._commit(len(self._pending))
             released = self._release(final=True)
         if self._restorer and not self.stopped:
@@ -190,30 +230,49 @@ class StreamScanner:
     def _unsplit(self, place: int) -> int:
         """Move a forced cut before a span that it would split."""
         window = self._pending[: cut.MAX_TOKEN]
-        spans = [(start, end) for start, end, _ in output.secrets(window)]
         folded = Folded(window)
-        spans += [folded.span(start, end) for start, end, _ in pii.find(folded.text)]
+        spans = [folded.plain_span(span.start, span.end) for span in self._guard.finder.find(folded.plain)]
         inside = [start for start, end in spans if start < place < end]
         return min(inside) or place if inside else place
 
-    def _commit(self, place: int) -> None:
-        """Scan the first `place` characters of what is pending; nothing that matters crosses their end."""
+    def _commit(self, place: int, must: bool = False) -> None:
+        """Scan the first `place` characters of what is pending; less where something begun there is not at its end yet.
+
+        Args:
+            must: some of it at least, since too much is pending.
+        """
+        wanted = place
+        guard, skip = self._guard, len(self._before)
+        view = Folded(self._before + self._pending[: place + LOOKAHEAD])
+        spans = []
+        for span in guard.finder.find(view.plain):
+            begin, stop = view.plain_span(span.start, span.end)
+            if begin < skip or "\n" in view.source[begin:stop]:  # what spans lines has its own way: `_private_keys`
+                continue
+            if guard.action_for(span.type) is not Action.ALLOW:
+                spans.append((begin - skip, stop - skip, span))
+        for begin, stop, _ in spans:
+            if begin < place < stop:
+                place = cut.last_safe(self._pending, begin) if begin > 0 else 0
+        if must and not place:
+            place = wanted
         segment, self._pending = self._pending[:place], self._pending[place:]
         if not segment:
             return
-        look, skip = self._before + segment, len(self._before)
+        look = self._before + segment
         at = self._base + len(self._ready) - skip
         folded = Folded(look)
         folded_skip = folded.index(skip)
-        guard = self._guard
-        for start, end, type_ in pii.find(folded.text, folded_skip):
-            key = value_key(type_, folded.text[start:end])
-            begin, stop = folded.span(start, end)
-            if not guard.known(type_, look[begin:stop], key):
-                self._hits.append((at + begin, at + stop, type_))
-        for begin, stop, type_ in output.secrets(look, skip):
-            if not guard.known(output.SECRET, look[begin:stop], ""):
-                self._hits.append((at + begin, at + stop, type_))
+        if self._tracker is not None:
+            for leak in self._tracker.words(folded, folded_skip, at):  # told with the word that makes it certain, whatever the pieces
+                self._hits.append((leak.end - 1, leak.end, f"{_LEAK}/{leak.kind}"))
+        for begin, stop, span in spans:
+            if stop > place:
+                continue
+            secret = span.type.startswith(_SECRET)
+            key = "" if secret else value_key(span.type, span_text(view.plain, span))
+            if not guard.known(output.SECRET if secret else span.type, look[begin + skip : stop + skip], key):
+                self._hits.append((at + skip + begin, at + skip + stop, span.type))
         for canary in guard.system.canaries:
             found = look.find(canary, skip)
             while found >= 0 and not guard.known(output.CANARY, canary, ""):
@@ -316,7 +375,6 @@ class StreamScanner:
     def _apply(self, limit: int) -> str:
         """Release up to `limit`, acting on the hits that begin before it."""
         guard, base = self._guard, self._base
-        assert guard.rule is not None
         cursor, pieces = base, []
         self._hits.sort(key=lambda hit: (hit[0], -hit[1], hit[2]))
         later = []
@@ -338,7 +396,8 @@ class StreamScanner:
             if action is not Action.REDACT:
                 return self._stop("".join(pieces))
             original = self._ready[begin - base : end - base]
-            pieces.append(replacement(guard.rule.how, type_, value_key(type_, Folded(original).text), original, None, guard.secret))
+            how, key = guard.rule.how if guard.rule else "mask", value_key(type_, Folded(original).text)
+            pieces.append(replacement(how, type_, key, original, None, guard.secret))
             guard._redacted = True
             cursor = end
         stop = max(limit, cursor)

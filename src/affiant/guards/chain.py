@@ -1,28 +1,42 @@
 """The chain: guards in their order over one direction of an exchange, under a policy and a mode.
 
-Inbound: sanitize, then personal data, then injection. Outbound: the output guard, and restoring of pseudonyms. In watch and
-warn nothing is changed and each decision says `enforced=False`. A guard that the policy does not name does not run and gives
-no decision. `hold` blocks: no room keeps held exchanges in this version.
+Inbound: sanitize, then secrets and personal data (one scan), then injection. Outbound: `answer`. In watch and warn nothing is changed and
+each decision says `enforced=False`. A guard that the policy does not name does not run and gives no decision. `hold` blocks: no room
+keeps held exchanges in this version.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from affiant.guards import sanitize
+from affiant.guards.after import GROUNDEDNESS, QUALITY, judge
 from affiant.guards.answer import CONTROL as OUTPUT_CONTROL
 from affiant.guards.answer import GUARD as OUTPUT
-from affiant.guards.answer import AnswerContext, AnswerGuard
-from affiant.guards.detectors import injection, pii
+from affiant.guards.answer import LEAKAGE, LEAKAGE_CONTROL, AnswerContext, AnswerGuard
+from affiant.guards.builtin import built_in
+from affiant.guards.leakage import Watch
 from affiant.guards.model import SEVERITY, Action, Decision, Exchange, GuardRule, Hit, Kind, Mode, Part, Policy, Role
 from affiant.guards.redact import Pseudonyms, replacement, value_key
+from affiant.guards.scan import Found
 from affiant.guards.text import Folded
+from affiant.guards.toolbox import Toolbox
+from affiant.guards.types import NAMES, action_of
 
-SANITIZE, PII, INJECTION = "sanitize", "pii", "injection"
-CONTROLS = {SANITIZE: "SEC-3.2", PII: "PR-1.1", INJECTION: "SEC-3.1", OUTPUT: OUTPUT_CONTROL}
-_REASONS = {SANITIZE: "hidden_text", PII: "pii_detected", INJECTION: "injection_detected"}
+SANITIZE, PII, SECRETS, INJECTION = "sanitize", "pii", "secrets", "injection"
+CONTROLS = {
+    SANITIZE: "SEC-3.2", PII: "PR-1.1", SECRETS: "SEC-4.1", INJECTION: "SEC-3.1", OUTPUT: OUTPUT_CONTROL, LEAKAGE: LEAKAGE_CONTROL,
+    GROUNDEDNESS: "PI-1.1", QUALITY: "PI-1.1",
+}  # fmt: skip
+_REASONS = {
+    SANITIZE: "hidden_text", PII: "pii_detected", SECRETS: "secret_detected", INJECTION: "injection_detected", LEAKAGE: "protected_text",
+}  # fmt: skip
+_INBOUND = (SANITIZE, SECRETS, PII, INJECTION, LEAKAGE)
+STAGES = ("rules", "ngram", "encoder")
+NO_WATCH = Watch(())
 _STOPS = (Action.BLOCK, Action.HOLD)
 _ACTS = (Action.REDACT, Action.HOLD, Action.BLOCK)
+_SECRET = "SECRET/"  # noqa: S105 - the prefix of a type, no secret
 MAX_HITS = 256
 
 
@@ -45,44 +59,81 @@ class Verdict:
     context: AnswerContext
 
 
-Findings = dict[Action, list[Hit]]
+@dataclass(slots=True)
+class _Findings:
+    """What one guard found in one direction."""
+
+    rule: GuardRule
+    by_action: dict[Action, list[Hit]] = field(default_factory=dict)
+    score_ppm: int = -1
+    stages: set[str] = field(default_factory=set)
+
+    def note(self, hit: Hit) -> Action:
+        """Count a hit under the action that the policy takes on it."""
+        action = action_of(self.rule, hit.type)
+        if action is not Action.ALLOW:
+            self.by_action.setdefault(action, []).append(hit)
+        return action
+
+
+@dataclass(slots=True)
+class _Work:
+    """One request on its way through the guards."""
+
+    findings: dict[str, _Findings]
+    pseudonyms: Pseudonyms
+    enforce: bool
+    secret: bytes
+    watch: Watch
 
 
 class GuardChain:
-    """Runs guards. Stateless apart from its key.
+    """Runs guards. Stateless apart from its key and its tools.
 
     Args:
         secret: key of `hash` redaction; the gateway passes one per tenant.
+        toolbox: detectors and models; the built-in detectors and no model where it is None.
     """
 
-    def __init__(self, secret: bytes = b"") -> None:
+    def __init__(self, secret: bytes = b"", toolbox: Toolbox | None = None) -> None:
         self._secret = secret
+        self.toolbox = toolbox or built_in()
+        self._versions = dict(self.toolbox.versions)
 
-    def inbound(self, exchange: Exchange, policy: Policy, mode: Mode, secret: bytes = b"") -> Verdict:
+    def inbound(self, exchange: Exchange, policy: Policy, mode: Mode, secret: bytes = b"", watch: Watch = NO_WATCH) -> Verdict:
         """Decide about a request.
 
         Args:
             secret: overrides the chain's own.
+            watch: protected texts that it must not hold.
         """
-        enforce = mode is Mode.ENFORCE
         original = exchange.parts
-        pseudonyms = Pseudonyms(tuple(part.text for part in original))
-        found: dict[str, Findings] = {name: {} for name in (SANITIZE, PII, INJECTION) if name in policy.guards}
-        parts = [
-            _guard_part(number, part, policy, found, enforce, pseudonyms, secret or self._secret) if part.text else part
-            for number, part in enumerate(original)
-        ]
+        work = _Work(
+            {name: _Findings(policy.guards[name]) for name in _INBOUND if name in policy.guards},
+            Pseudonyms(tuple(part.text for part in original), secret or self._secret),
+            mode is Mode.ENFORCE,
+            secret or self._secret,
+            watch,
+        )
+        parts = [self._part(number, part, work) if part.text else part for number, part in enumerate(original)]
         decisions: list[Decision] = []
-        for name, findings in found.items():
-            decisions.extend(_decisions(name, policy.guards[name], findings, enforce))
+        for name, findings in work.findings.items():
+            decisions.extend(self._decisions(name, findings, work.enforce))
         stopping = [decision for decision in decisions if decision.action in _STOPS]
         changed = exchange if parts == list(original) else replace(exchange, parts=tuple(parts))
-        blocked = stopping[0] if stopping and enforce else None
-        return Verdict(changed, tuple(decisions), blocked, bool(stopping) and not enforce, AnswerContext(original, pseudonyms))
+        blocked = stopping[0] if stopping and work.enforce else None
+        return Verdict(changed, tuple(decisions), blocked, bool(stopping) and not work.enforce, AnswerContext(original, work.pseudonyms))
 
-    def answer(self, context: AnswerContext, policy: Policy, mode: Mode, secret: bytes = b"") -> AnswerGuard:
+    def answer(self, context: AnswerContext, policy: Policy, mode: Mode, secret: bytes = b"", watch: Watch = NO_WATCH) -> AnswerGuard:
         """The guard of one answer, streamed or whole."""
-        return AnswerGuard(context, policy.guards.get(OUTPUT), mode is Mode.ENFORCE, secret or self._secret)
+        return AnswerGuard(
+            context, policy.guards.get(OUTPUT), mode is Mode.ENFORCE, secret or self._secret, self.toolbox.scanner,
+            policy.guards.get(LEAKAGE), watch,
+        )  # fmt: skip
+
+    def after(self, context: AnswerContext, policy: Policy, mode: Mode, text: str) -> tuple[Decision, ...]:
+        """What is decided about a whole answer once it is there: groundedness and quality."""
+        return judge(context.parts, policy, mode is Mode.ENFORCE, text, self.toolbox)
 
     def outbound(self, exchange: Exchange, policy: Policy, mode: Mode, context: AnswerContext) -> Verdict:
         """Decide about a whole answer given as parts."""
@@ -94,38 +145,78 @@ class GuardChain:
         kept = replace(exchange, parts=parts) if enforce else exchange
         return Verdict(kept, decisions, stopping[0] if stopping and enforce else None, bool(stopping) and not enforce, context)
 
+    # -- one part
 
-def _action(rule: GuardRule, type_: str) -> Action:
-    if not rule.types:
-        return rule.action
-    return rule.types.get(type_) or rule.types.get(type_.partition("/")[0]) or rule.action
-
-
-def _guard_part(
-    number: int, part: Part, policy: Policy, found: dict[str, Findings], enforce: bool, pseudonyms: Pseudonyms, secret: bytes
-) -> Part:
-    """Run the guards over one part; collects into `found`, gives the part as it may go on."""
-    text = part.text
-    rule = policy.guards.get(SANITIZE)
-    if rule is not None:
-        hidden = sanitize.find(text)
-        if hidden:
-            removed = []
-            for start, end, type_ in hidden:
-                if _note(found[SANITIZE], rule, Hit(number, start, end, type_)) is Action.REDACT:
-                    removed.append((start, end, type_))
-            if enforce and removed:
+    def _part(self, number: int, part: Part, work: _Work) -> Part:
+        """Run the guards over one part; collects into `work`, gives the part as it may go on."""
+        text = part.text
+        hiding = work.findings.get(SANITIZE)
+        if hiding is not None:
+            hidden = sanitize.find(text)
+            removed = [span for span in hidden if hiding.note(Hit(number, span[0], span[1], span[2])) is Action.REDACT]
+            if work.enforce and removed:
                 text = sanitize.without(text, removed)
-    folded = Folded(text)
-    injected = policy.guards.get(INJECTION)
-    if injected is not None and _addresses_model(part):
-        for start, end, type_, score in injection.find(folded):
-            if score >= injected.threshold_ppm:
-                _note(found[INJECTION], injected, Hit(number, start, end, type_, score))
-    rule = policy.guards.get(PII)
-    if rule is not None:
-        text = _personal(number, folded, rule, found[PII], enforce, pseudonyms, secret)
-    return part if text == part.text else replace(part, text=text)
+        folded = Folded(text)
+        injected = work.findings.get(INJECTION)
+        if injected is not None and _addresses_model(part):
+            self._injection(number, part, folded, injected)
+        leaking = work.findings.get(LEAKAGE)
+        if leaking is not None and work.watch:
+            for leak in work.watch.find(text):
+                leaking.note(Hit(number, leak.start, leak.end, f"LEAK/{leak.kind}", rule=leak.id))
+        text = self._spans(number, folded, work)
+        return part if text == part.text else replace(part, text=text)
+
+    def _injection(self, number: int, part: Part, folded: Folded, findings: _Findings) -> None:
+        scorer = self.toolbox.injection
+        assert scorer is not None
+        scored = scorer.score(folded, part.role)
+        findings.stages.add(scored.stage)
+        findings.score_ppm = max(findings.score_ppm, scored.score_ppm)
+        if scored.score_ppm < findings.rule.threshold_ppm:
+            return
+        hits = scored.hits or (Found(0, len(folded.source), f"INJECTION/{scored.stage}", scored.score_ppm),)
+        for hit in hits[:MAX_HITS]:
+            findings.note(Hit(number, hit.start, hit.end, hit.type, hit.score_ppm, hit.rule))
+
+    def _spans(self, number: int, folded: Folded, work: _Work) -> str:
+        """Secrets and personal data: one scan, then the tagger where the policy acts on names."""
+        secrets, personal = work.findings.get(SECRETS), work.findings.get(PII)
+        if secrets is None and personal is None:
+            return folded.source
+        plain = folded.plain
+        found = self.toolbox.scanner.find(plain)
+        if personal is not None and self.toolbox.names is not None and _acts_on_names(personal.rule):
+            found = _merged(found, self.toolbox.names.find(plain))
+        source, pieces, cursor = folded.source, [], 0
+        for span in found:
+            findings = secrets if span.type.startswith(_SECRET) else personal
+            if findings is None:
+                continue
+            start, end = folded.plain_span(span.start, span.end)
+            action = findings.note(Hit(number, start, end, span.type, span.score_ppm, span.rule))
+            if action is Action.REDACT and work.enforce and start >= cursor:
+                key = value_key(span.type, plain[span.start : span.end].casefold())
+                pieces.append(source[cursor:start])
+                pieces.append(replacement(findings.rule.how, span.type, key, source[start:end], work.pseudonyms, work.secret))
+                cursor = end
+        return "".join([*pieces, source[cursor:]]) if cursor else source
+
+    # -- decisions
+
+    def _decisions(self, name: str, findings: _Findings, enforce: bool) -> list[Decision]:
+        """One decision per action, most severe first; one that allows where nothing was found."""
+        rule, version = findings.rule, self._versions.get(name, "")
+        score, stage = findings.score_ppm, max(findings.stages, default="", key=STAGES.index)
+        made = []
+        for action in sorted(findings.by_action, key=SEVERITY.__getitem__, reverse=True):
+            hits = findings.by_action[action]
+            acted = len(hits) if enforce and action in _ACTS else 0
+            how = ("remove" if name == SANITIZE else rule.how) if action is Action.REDACT else ""
+            made.append(
+                Decision(name, CONTROLS[name], action, how, _REASONS[name], tuple(hits), acted, enforce, len(hits), score, stage, version)
+            )
+        return made or [Decision(name, CONTROLS[name], Action.ALLOW, enforced=enforce, score_ppm=score, stage=stage, version=version)]
 
 
 def _addresses_model(part: Part) -> bool:
@@ -135,39 +226,19 @@ def _addresses_model(part: Part) -> bool:
     return part.role in (Role.USER, Role.TOOL, Role.DOCUMENT)
 
 
-def _personal(
-    number: int, folded: Folded, rule: GuardRule, findings: Findings, enforce: bool, pseudonyms: Pseudonyms, secret: bytes
-) -> str:
-    source = folded.source
-    pieces: list[str] = []
-    cursor = 0
-    for begin, stop, type_ in pii.find(folded.text):
-        start, end = folded.span(begin, stop)
-        if _note(findings, rule, Hit(number, start, end, type_)) is Action.REDACT and enforce:
-            key = value_key(type_, folded.text[begin:stop])
-            pieces.append(source[cursor:start])
-            pieces.append(replacement(rule.how, type_, key, source[start:end], pseudonyms, secret))
-            cursor = end
-    if not cursor:
-        return source
-    pieces.append(source[cursor:])
-    return "".join(pieces)
+def _acts_on_names(rule: GuardRule) -> bool:
+    return any(action_of(rule, name) is not Action.ALLOW for name in NAMES)
 
 
-def _note(findings: Findings, rule: GuardRule, hit: Hit) -> Action:
-    """Count a hit under the action that the policy takes on it."""
-    action = _action(rule, hit.type)
-    if action is not Action.ALLOW:
-        findings.setdefault(action, []).append(hit)
-    return action
-
-
-def _decisions(name: str, rule: GuardRule, findings: Findings, enforce: bool) -> list[Decision]:
-    """One decision per action, most severe first; one that allows where nothing was found."""
-    made = []
-    for action in sorted(findings, key=SEVERITY.__getitem__, reverse=True):
-        hits = findings[action]
-        acted = len(hits) if enforce and action in _ACTS else 0
-        how = (rule.how if name == PII else "remove") if action is Action.REDACT else ""
-        made.append(Decision(name, CONTROLS[name], action, how, _REASONS[name], tuple(hits), acted, enforce, len(hits)))
-    return made or [Decision(name, CONTROLS[name], Action.ALLOW, enforced=enforce)]
+def _merged(found: list[Found], names: list[Found]) -> list[Found]:
+    """Both in order; a name that overlaps what has a form is dropped."""
+    if not names:
+        return found
+    taken, kept = iter(found), []
+    span = next(taken, None)
+    for name in names:
+        while span is not None and span.end <= name.start:
+            span = next(taken, None)
+        if span is None or span.start >= name.end:
+            kept.append(name)
+    return sorted([*found, *kept], key=lambda each: each.start)

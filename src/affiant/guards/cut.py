@@ -1,40 +1,47 @@
-"""Where a stream may be cut so that no span of `detectors.pii` or `detectors.output` crosses the cut.
+"""Where a stream may be cut so that no span of a detector crosses the cut.
 
 A cut depends on the text alone, never on how it arrived in pieces: that is what makes every chunking give the same result.
 """
 
 from __future__ import annotations
 
+import re
+
 from affiant.guards.text import fold_char
 
 MAX_TOKEN = 1024
 """Source characters without a safe place after which a cut is forced."""
-_AHEAD = 8  # characters beyond MAX_TOKEN that must be there, so that a safe place at MAX_TOKEN itself is seen
+_AHEAD = 32  # characters beyond MAX_TOKEN that must be there, so that a safe place at MAX_TOKEN itself is seen
 _KEEP = 384  # of a forced window: more than the longest span
 
-_JOINS_LEFT = frozenset("0123456789().-/+")
-_JOINS_RIGHT = frozenset("0123456789(+.-/)")
+LEFT, RIGHT = 40, 24
+"""Characters of the same line before and after a blank that must hold no digit, so that no number, address or the like crosses it."""
+
+_DIGIT = re.compile(r"\d")
 
 
 def safe(text: str, place: int) -> bool:
     """Whether no span may cover both `text[place - 1]` and `text[place]`; unknown yet counts as no.
 
-    White space is safe, except one blank between parts of a number. Beside a character that folds to none of ASCII (CJK and
-    the like) every place is safe. An invisible character never makes a place safe.
+    A line's end is safe; a blank is, where no digit is near it on its line. Beside a character that folds to none of ASCII (CJK and the
+    like) every place is safe. An invisible character never makes a place safe.
     """
     before, after = fold_char(text[place - 1]), fold_char(text[place])
     if not before or not after:
         return False
     if not before[-1].isascii() or not after[0].isascii():
         return True
-    if not after.isspace():
+    if not after.isspace() or before[-1].isspace():
         return False
-    if after != " " or before[-1] not in _JOINS_LEFT:
-        return not before[-1].isspace()
-    if place + 1 >= len(text):
-        return False
-    beyond = fold_char(text[place + 1])
-    return bool(beyond) and beyond[0] not in _JOINS_RIGHT
+    if after != " ":
+        return True
+    end = text.find("\n", place, place + RIGHT)
+    if end < 0:
+        end = place + RIGHT
+        if end > len(text):
+            return False
+    start = max(text.rfind("\n", max(0, place - LEFT), place), place - LEFT, 0)
+    return _DIGIT.search(text, start, end) is None
 
 
 def last_safe(text: str, limit: int) -> int:

@@ -1,8 +1,9 @@
 """Sanitize: find characters that hide text from a reader, and give the text without them.
 
 Zero-width characters, bidirectional overrides, tag characters, runs of variation selectors and stray control characters.
-What scripts and emoji need stays: joiners inside emoji and inside Arabic, Persian, Hebrew-adjacent and Indic words, direction
-marks, flag sequences. Leaves out: look-alike letters (they are folded for matching in `text`, never replaced).
+What scripts and emoji need stays: joiners inside emoji and inside Arabic, Persian and Indic words, word separators of Thai,
+Khmer and Burmese, Mongolian selectors, direction marks, flag sequences. Leaves out: look-alike letters (they are folded for
+matching in `text`, never replaced).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ TYPES = (ZERO_WIDTH, BIDI, TAGS, SELECTORS, CONTROL)
 
 _ASCII_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 _SUSPECT = re.compile(
-    "(?P<ZERO_WIDTH>[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200d\u2060-\u2064\u206a-\u206f\u3164\ufeff\uffa0]+)"
+    "(?P<ZERO_WIDTH>[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200d\u2060-\u2064\u206a-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a]+)"
     "|(?P<BIDI_CONTROL>[\u202a-\u202e\u2066-\u2069]+)"
     "|(?P<TAG_CHARACTERS>[\U000e0001\U000e0020-\U000e007f]+)"
     "|(?P<VARIATION_SELECTORS>[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}|[\U000e0100-\U000e01ef])"
@@ -40,7 +42,18 @@ def _wanted(text: str, match: re.Match[str]) -> bool:
         return start > 0 and text[start - 1] == _FLAG and _FLAG_TAGS.fullmatch(text, start, end) is not None
     if match.lastgroup != ZERO_WIDTH or end - start != 1 or start == 0 or end == len(text):
         return False
-    return text[start] in "\u200c\u200d" and _joinable(text[start - 1]) and _joinable(text[end])
+    hidden, before, after = text[start], text[start - 1], text[end]
+    if hidden == "\u200b":
+        return _unspaced(before) and _unspaced(after)
+    if "\u180b" <= hidden <= "\u180e":
+        return "\u1800" <= before <= "\u18af"
+    return hidden in "\u200c\u200d" and _joinable(before) and _joinable(after)
+
+
+def _unspaced(char: str) -> bool:
+    """Whether this character's script is written without blanks: Thai, Lao, Tibetan, Burmese, Khmer."""
+    code = ord(char)
+    return 0x0E00 <= code <= 0x0FFF or 0x1000 <= code <= 0x109F or 0x1780 <= code <= 0x17FF
 
 
 def _joinable(char: str) -> bool:

@@ -18,7 +18,7 @@ from .errors import CouldNotLook, Malformed, ProofError
 
 MAX_QUERY_CHARS = 20_000
 MAX_DEPTH = 40
-MAX_ROWS = 20_000_000
+MAX_ROWS = 50_000_000
 MAX_STEPS = 4_000_000_000
 TICK = 1_000_000
 ROWS_AT_ONCE = 4_096

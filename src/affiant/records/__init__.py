@@ -24,12 +24,13 @@ from affiant.records.model import (
     SignIn,
     UsageResult,
 )  # fmt: skip
-from affiant.records.policies import built_in_policies, load_policy_file, policy_snap
+from affiant.records.policies import BUILT_IN, built_in_policies, load_policy_file, policy_snap
 from affiant.records.server import ServiceView, SnapshotServer
 from affiant.records.unit import VIA
 from affiant.records.yamlfile import load_yaml, parse_yaml
 
 __all__ = [
+    "BUILT_IN",
     "KINDS",
     "LOCAL",
     "NO_TENANT",

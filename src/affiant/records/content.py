@@ -25,7 +25,7 @@ from affiant.records.roles import ROLES
 LABELS = ("public", "internal", "confidential", "restricted")
 MODES = ("watch", "warn", "enforce")
 ACTIONS = ("allow", "flag", "redact", "hold", "block")
-HOWS = ("mask", "hash", "remove", "pseudonymize")
+HOWS = ("mask", "partial", "hash", "remove", "pseudonymize", "pseudonymize_shape")
 PROVIDER_KINDS = ("openai",)
 UNITS = ("requests", "tokens")
 DEFAULT_THRESHOLD_PPM = 500_000

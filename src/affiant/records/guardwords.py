@@ -8,8 +8,9 @@ from __future__ import annotations
 GUARDS = ("sanitize", "pii", "secrets", "injection", "output", "groundedness", "quality", "leakage")
 NATIONAL_ID = "NATIONAL_ID"
 PII_TYPES = (
-    "EMAIL", "PHONE", "CREDIT_CARD", "US_SSN", "IBAN", NATIONAL_ID, "PASSPORT", "DRIVER_LICENSE", "MEDICAL_RECORD", "BANK_ROUTING",
-    "ADDRESS", "DATE_OF_BIRTH", "IP", "MAC", "URL_CREDENTIALS", "URL", "PERSON", "LOCATION", "ORGANIZATION",
+    "EMAIL", "PHONE", "CREDIT_CARD", "US_SSN", "US_ITIN", "IBAN", NATIONAL_ID, "PASSPORT", "DRIVER_LICENSE", "US_DRIVER_LICENSE",
+    "MEDICAL_RECORD", "BANK_ROUTING", "BIC", "ADDRESS", "DATE_OF_BIRTH", "IP", "MAC", "URL_CREDENTIALS", "URL", "PERSON", "LOCATION",
+    "ORGANIZATION",
 )  # fmt: skip
 NOT_IDENTIFYING = ("URL", "IP", "MAC", "PERSON", "LOCATION", "ORGANIZATION")
 """Types that a policy acts on only where it names them: they are common in ordinary work, or a matter of likelihood."""

@@ -33,6 +33,8 @@ class ExchangePage:
     tree: Markup | None
     proof: tuple[Fact, ...]
     commitments: tuple[Fact, ...]
+    may_appeal: bool
+    appeals: tuple[str, ...]
 
 
 GOOD, FAILED = STATES["met"], STATES["failed"]
@@ -282,6 +284,8 @@ def show(visit: Visit) -> Response:
         diagram(proof),
         (*cosignature_facts(proof), *proof_facts(proof)) if proof.anchors else (Fact("Witnessed", "by nobody yet"), *proof_facts(proof)),
         commitments_of(events),
+        visit.may("appeal.raise") and any(d.get("action") != "allow" for _, e in events.all for d in e.body.get("decisions", ())),
+        tuple(f"{each.by} appealed: {each.state}" for each in visit.context.records.appeals.list(exchange)),
     )
     return visit.page("exchange.html", page, "/exchanges")
 

@@ -1,0 +1,67 @@
+"""Leaf hashes of the entries that a run reads, many at a time.
+
+Leaves out: whether the tree has them (`ledger` looks when it reads, `ledger.verify` at all of them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from affiant.ledger import LedgerReader
+from affiant.proof.hashes import HASH_SIZE, leaf_hash
+from affiant.proof.tiles import TILE_WIDTH
+
+
+class Reader(Protocol):
+    """What evidence needs of a ledger (`ledger.LedgerReader` has it)."""
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        ...
+
+    def entries(self, start: int, stop: int) -> Iterator[bytes]:
+        """Stored bytes of [start, stop)."""
+        ...
+
+
+class Leaves:
+    """Leaf hashes of entries: of those that were loaded as they were hashed then, of others out of the tree's tiles."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._runs: list[tuple[int, bytearray]] = []
+
+    def hashed(self, entries: Iterator[bytes], start: int) -> Iterator[bytes]:
+        """The same entries, hashed on their way."""
+        run = bytearray()
+        self._runs.append((start, run))
+        for entry in entries:
+            run += leaf_hash(entry)
+            yield entry
+
+    def of(self, indexes: Sequence[int]) -> list[bytes]:
+        """Leaf hashes of entries, by ascending index."""
+        found: list[bytes] = []
+        first, stop, hashes = 0, 0, list[bytes]()
+        for index in indexes:
+            if not first <= index < stop:
+                first, hashes = self._near(index)
+                stop = first + len(hashes)
+            found.append(hashes[index - first])
+        return found
+
+    def _near(self, index: int) -> tuple[int, list[bytes]]:
+        """Leaf hashes of some entries that lie together, an entry among them; with the index of the first."""
+        for start, run in self._runs:
+            if start <= index < start + len(run) // HASH_SIZE:
+                first = index - (index - start) % TILE_WIDTH
+                part = run[(first - start) * HASH_SIZE : (first - start + TILE_WIDTH) * HASH_SIZE]
+                return first, [bytes(part[at : at + HASH_SIZE]) for at in range(0, len(part), HASH_SIZE)]
+        if isinstance(self._reader, LedgerReader):
+            number = index // TILE_WIDTH
+            if (number + 1) * TILE_WIDTH <= self._reader.checkpoint().size:
+                return number * TILE_WIDTH, self._reader.leaf_hashes(number)
+            return index, [self._reader.leaf_hash(index)]
+        return index, [leaf_hash(next(iter(self._reader.entries(index, index + 1))))]

@@ -1,0 +1,65 @@
+"""Rows of queries as Parquet files in a folder of one DuckDB: a population that is read again and again, and items part by part.
+
+Leaves out: which queries, and when (`columns`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from affiant.kit.errors import BadInput
+from affiant.ledger.columnar.straddle import read_list
+
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+_KINDS = {"VARCHAR": "VARCHAR", **dict.fromkeys(_WHOLE, "BIGINT")}
+
+
+class QueryFiles:
+    """Files of one DuckDB.
+
+    Args:
+        db: its connection.
+        folder: where they lie; whoever made it removes it.
+    """
+
+    def __init__(self, db: Any, folder: Path) -> None:
+        self._db, self._folder, self._numbers = db, folder, count()
+
+    def typed(self, text: str) -> tuple[list[str], str]:
+        """Columns of a query, and the query with 64-bit integers and text only.
+
+        Raises:
+            BadInput: it gives something else.
+        """
+        kinds = self._db.execute(f"DESCRIBE {text}").fetchall()
+        for name, kind, *_ in kinds:
+            if kind not in _KINDS:
+                raise BadInput(f"A query gives {kind} for {name}, not integers and text.", "Use COALESCE for what may be absent.")
+        cells = ", ".join(f'CAST("{name}" AS {_KINDS[kind]}) AS "{name}"' for name, kind, *_ in kinds)
+        return [name for name, *_ in kinds], f"SELECT {cells} FROM ({text})"  # noqa: S608 - names of a checked query
+
+    def write(self, select: str) -> Path:
+        """Run a query; its rows are a new file."""
+        path = self._folder / f"rows-{next(self._numbers)}.parquet"
+        place = str(path).replace("'", "''")
+        self._db.execute(f"COPY ({select}) TO '{place}' (FORMAT parquet)")
+        return path
+
+    def stand(self, name: str, files: Sequence[Path]) -> None:
+        """Let files stand as a table."""
+        self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM {parquet(files)}')  # noqa: S608 - own paths
+
+    @staticmethod
+    def drop(files: list[Path]) -> None:
+        """Remove files."""
+        for path in files:
+            path.unlink()
+        files.clear()
+
+
+def parquet(files: Sequence[Path]) -> str:
+    """Files as a table expression."""
+    return f"read_parquet({read_list([str(path) for path in files])}, hive_partitioning = false)"
