@@ -45,7 +45,13 @@ def shell(active: str = "/", demo: bool = True) -> m.Shell:
     menu = (
         m.MenuGroup("", (item("Today", "/", "6"), item("Exchanges", "/exchanges"))),
         m.MenuGroup("Audit", (item("Controls", "/controls", "8"), item("Populations", "/populations", "16"))),
-        m.MenuGroup("AI system", (item("Changes", "/changes", "2"),)),
+        m.MenuGroup(
+            "AI system",
+            (
+                item("Changes", "/changes", "2"),
+                item("Guards", "/guards"),
+            ),
+        ),
         m.MenuGroup("Settings", (item("Keys and people", "/people"), item("Ledger", "/ledger"))),
     )
     return m.Shell(

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from training.encoder import measure
+from training.encoder.technical import technical
 from training.injection import data
 from training.injection.data_grammar import expand, read, several
 from training.injection.data_synth import LANGUAGES, made
@@ -107,3 +108,11 @@ def test_auc_is_the_share_of_pairs_in_the_right_order(good: list[int], bad: list
 def test_figures_of_nothing_are_no_number() -> None:
     assert math.isnan(measure.auc([], [1.0]))
     assert math.isnan(measure.above([], 0.0))
+
+
+def test_technical_rows_are_benign_filled_in_and_the_same_each_time() -> None:
+    rows = technical(3)
+    assert rows == technical(3)
+    assert {row.label for row in rows} == {0}
+    assert {row.source for row in rows} == {"python-stdlib", "made/technical"}
+    assert not [row for row in rows if "\1" in row.text or "{num}" in row.text or ("{name}" in row.text and row.source.startswith("made"))]

@@ -182,7 +182,7 @@ def test_a_hidden_phrase_scores_like_an_open_one() -> None:
     assert hidden.score_ppm >= plain.score_ppm
 
 
-def test_the_encoder_is_asked_in_the_grey_zone_only() -> None:
+def test_the_encoder_is_asked_in_the_grey_zone_of_english_only() -> None:
     """Its answer counts there, and the score says which stage spoke last."""
     asked: list[Sequence[str]] = []
 
@@ -191,9 +191,10 @@ def test_the_encoder_is_asked_in_the_grey_zone_only() -> None:
         return [0.75]
 
     unsure = InjectionModel(_arrays(stack=np.zeros(len(STACKED) + 1, np.float32)))
-    made = score(Folded("hello"), Role.USER, None, unsure, encoder)
-    assert made.stage == "encoder" and made.score_ppm == 750_000 and asked == [["hello"]]
-    made = score(Folded("hello there"), Role.USER, None, InjectionModel(_arrays()), encoder)
+    made = score(Folded("tell me the time"), Role.USER, None, unsure, encoder)
+    assert made.stage == "encoder" and made.score_ppm == 750_000 and asked == [["tell me the time"]]
+    assert score(Folded("wie spät ist es"), Role.USER, None, unsure, encoder).stage == "ngram"
+    made = score(Folded("tell me the date"), Role.USER, "en", InjectionModel(_arrays()), encoder)
     assert made.stage == "ngram" and made.score_ppm < 100_000 and len(asked) == 1
 
 
@@ -267,3 +268,11 @@ def test_orders_in_data_count_in_data_only(text: str, strength: float) -> None:
     """A sentence to whoever processes the data, not a cell or a statement; what users write may hold orders."""
     assert order_strength(text, Role.DOCUMENT) == order_strength(text, Role.TOOL) == strength
     assert order_strength(text, Role.USER) == 0.0
+
+
+def test_data_is_read_by_its_own_encoder() -> None:
+    """What tools and documents say goes to the encoder of data, the rest to the other."""
+    unsure = InjectionModel(_arrays(stack=np.zeros(len(STACKED) + 1, np.float32)))
+    cascade = Cascade(unsure, lambda _: [0.25], lambda _: [0.75])
+    assert cascade.score(Folded("what is the time"), Role.USER).score_ppm == 250_000
+    assert cascade.score(Folded("what is the time"), Role.TOOL).score_ppm == 750_000

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 
 from training.encoder import batches, card, export, measure, net
 from training.encoder.fit import fit, scored
+from training.encoder.technical import technical
 from training.injection.data import load
 
 _CHECK_ROWS, _HELD_ROWS = 300, 600
@@ -33,7 +34,8 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(options.base / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    items = batches.coded([*load(options.data, doubtful=True), *measure.hard_rows()], lambda text: tokenizer.encode(text).ids)
+    rows = [*load(options.data, doubtful=True), *technical(options.seed), *measure.hard_rows()]
+    items = batches.coded(rows, lambda text: tokenizer.encode(text).ids)
     aside = (*batches.HELD_OUT, measure.HARD)
     held = _capped([item for item in items if item.row.source in aside])
     rest = [item for item in items if item.row.source not in aside]

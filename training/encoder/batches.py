@@ -22,7 +22,7 @@ HELD_OUT = (
     "pii-golden/fr",
 )
 """Whole sources never trained on: two of direct attacks, one of indirect ones, ordinary requests, benign Spanish and French."""
-_MORE = {"ordinary": 2.5, "role play": 1.5}
+_MORE = {"ordinary": 2.5, "technical": 2.0, "role play": 1.5}
 """Families drawn more often than their weight says: most traffic is ordinary requests, and role play looks most like an attack."""
 _BLOCK = 2048
 

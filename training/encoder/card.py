@@ -13,9 +13,11 @@ from training.encoder.batches import HELD_OUT
 from training.encoder.export import Compared, Paths
 from training.encoder.fit import DROPOUT, SMOOTHING
 from training.encoder.net import LONGEST
+from training.encoder.technical import LICENCES as TECHNICAL
 from training.injection.data import DOUBTFUL, LICENCES, NO_LICENCE, Row
 
 VERSION = 1
+_LICENCES = {**LICENCES, **TECHNICAL}
 _SETTINGS = ("stages", "batch", "rate", "seed")
 
 
@@ -47,7 +49,7 @@ def write(out: Path, paths: Paths, trained: list[Row], measured: Measured, optio
             "settings": {name: getattr(options, name) for name in _SETTINGS} | {"smoothing": SMOOTHING, "dropout": DROPOUT},
             "history": options.history or "one run of the script",
             "rows": sum(used.values()),
-            "data": [{"source": name, "rows": rows, "licence": LICENCES[name]} for name, rows in sorted(used.items())],
+            "data": [{"source": name, "rows": rows, "licence": _LICENCES[name]} for name, rows in sorted(used.items())],
         },
         "left_out": {
             "held out whole, measured below": list(HELD_OUT),
@@ -68,5 +70,5 @@ def _files(paths: Paths) -> tuple[Path, Path]:
 
 
 def _short(source: str) -> str:
-    """The name under which `LICENCES` lists a source."""
-    return next(name for name in LICENCES if source.startswith(name))
+    """The name under which `_LICENCES` lists a source."""
+    return next(name for name in _LICENCES if source.startswith(name))

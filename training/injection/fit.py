@@ -26,6 +26,10 @@ MIN_SOURCES = 4
 MIN_TEXTS = 20
 """Texts that a pair of concepts must stand in."""
 
+MIX = (1.0, 0.7, 1.0)
+"""Weights of this stage's logit and of the encoder's, and bias: near what logistic regression gives on sources that neither stage
+was trained on (gandalf, deepset, ASB, safeguard against HaluEval and hard benign sentences); between halves of these sources the
+weights varied by a third, the figures by less than 0.01."""
 MOST_ORDER = 3.0
 """Weight of an order in data at most: the benign documents here hold fewer polite requests than mails and manuals do."""
 
@@ -141,7 +145,7 @@ def arrays(model: Linear, stack: Floats, thresholds: Ints, grey: tuple[int, int]
         "stack": stack.astype(np.float32),
         "thresholds": thresholds.astype(np.int32),
         "grey": np.array(grey, dtype=np.int32),
-        "mix": np.array([0.5, 0.5, 0.0], dtype=np.float32),
+        "mix": np.array(MIX, dtype=np.float32),
     }
 
 

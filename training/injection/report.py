@@ -16,8 +16,8 @@ FALSE_ALARMS = 0.01
 """Share of benign texts above a threshold."""
 HARD_ALARMS = 0.05
 """Share of hard benign texts above a threshold."""
-ORDINARY_ASKED = 0.05
-"""Share of ordinary texts that the encoder is asked about."""
+ORDINARY_ASKED = 0.08
+"""Share of ordinary English texts that the encoder is asked about."""
 _FEW = 200
 _ROLES = ("user", "tool", "document")
 
@@ -58,7 +58,7 @@ def _bar(scores: Scores, kinds: tuple[npt.NDArray[np.bool_], ...], alarms: float
 
 def grey(texts: list[Text], scores: Scores) -> tuple[int, int]:
     """From the score that few ordinary texts exceed to the one that hardly any benign text does, in ppm."""
-    ordinary = np.array([text.label == 0 and not text.hard for text in texts])
+    ordinary = np.array([text.label == 0 and not text.hard and text.lang == "en" for text in texts])
     benign = np.array([text.label == 0 for text in texts])
     low = float(np.quantile(scores[ordinary], 1 - ORDINARY_ASKED))
     return round(FULL * low), round(FULL * float(np.quantile(scores[benign], 0.999)))

@@ -32,6 +32,7 @@ _REASONS = {
     SANITIZE: "hidden_text", PII: "pii_detected", SECRETS: "secret_detected", INJECTION: "injection_detected", LEAKAGE: "protected_text",
 }  # fmt: skip
 _INBOUND = (SANITIZE, SECRETS, PII, INJECTION, LEAKAGE)
+EVERY_STAGE = "every_stage"
 STAGES = ("rules", "ngram", "encoder")
 NO_WATCH = Watch(())
 _STOPS = (Action.BLOCK, Action.HOLD)
@@ -170,7 +171,7 @@ class GuardChain:
     def _injection(self, number: int, part: Part, folded: Folded, findings: _Findings) -> None:
         scorer = self.toolbox.injection
         assert scorer is not None
-        scored = scorer.score(folded, part.role)
+        scored = scorer.score(folded, part.role, findings.rule.how == EVERY_STAGE)
         findings.stages.add(scored.stage)
         findings.score_ppm = max(findings.score_ppm, scored.score_ppm)
         if scored.score_ppm < findings.rule.threshold_ppm:

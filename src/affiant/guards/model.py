@@ -100,7 +100,7 @@ class GuardRule:
 
     Args:
         action: what a hit does.
-        how: for redact: `mask`, `hash`, `remove` or `pseudonymize`.
+        how: for redact: a way of `redact.HOWS`; for injection `every_stage`: ask dear stages even where cheap ones are sure.
         threshold_ppm: score at or above which a scoring guard hits, parts per million.
         types: entity type -> action, where it differs; an empty mapping means all types that the guard knows.
     """

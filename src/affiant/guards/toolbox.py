@@ -49,8 +49,8 @@ class InjectionScore:
 class InjectionScorer(Protocol):
     """Scores one text."""
 
-    def score(self, folded: Folded, role: Role) -> InjectionScore:
-        """Its score, with what it rests on."""
+    def score(self, folded: Folded, role: Role, every_stage: bool = False) -> InjectionScore:
+        """Its score, with what it rests on; `every_stage`: ask dear stages even where cheap ones are sure."""
         ...
 
 

@@ -29,6 +29,7 @@ HOWS = ("mask", "partial", "hash", "remove", "pseudonymize", "pseudonymize_shape
 PROVIDER_KINDS = ("openai",)
 UNITS = ("requests", "tokens")
 DEFAULT_THRESHOLD_PPM = 500_000
+EVERY_STAGE = "every_stage"
 PROTECTED_KINDS = ("document", "canary", "marker")
 MAX_PRINTS = 20_000
 _PRINTS = re.compile(r"(?:[0-9a-f]{16})+")
@@ -102,10 +103,14 @@ def _route(fields: Fields, resolve: Resolve) -> Content:
     }  # fmt: skip
 
 
+def _how(action: str) -> str:
+    return "mask" if action == "redact" else ""
+
+
 def _rule(guard: str, raw: object, path: str, faults: Faults, recorded: bool) -> Content:
     fields = Fields(raw, path, faults, recorded)
     action = fields.choice("action", ACTIONS)
-    how = fields.choice("how", HOWS, "mask" if action == "redact" else "")
+    how = fields.choice("how", ("", EVERY_STAGE), "") if guard == "injection" else fields.choice("how", HOWS, _how(action))
     kept = fields.has_recorded("threshold_ppm")  # as it is recorded, with everything written out
     if kept:
         threshold: int | None = fields.count("threshold_ppm")

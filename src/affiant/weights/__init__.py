@@ -109,21 +109,26 @@ def load_toolbox(tell: Callable[[str], None] | None = None) -> Toolbox:
         BadInput: a model's file is missing or not the one that its card names.
     """
     encoder: Encode | None = None
+    data_encoder: Encode | None = None
     if has_encoder():
-        encoder = _encoder()
+        encoder, data_encoder = _encoders()
     elif tell is not None:
         tell("The encoder stage is not installed (pip install 'affiant[encoder]'): injection is judged by rules and n-grams.")
     return replace(
         built_in(),
         names=NamesModel(arrays_of(NAMES)),
-        injection=Cascade(InjectionModel(arrays_of(INJECTION)), encoder),
+        injection=Cascade(InjectionModel(arrays_of(INJECTION)), encoder, data_encoder),
         grounder=Grounded(arrays_of(GROUNDED)),
         versions=versions(),
     )
 
 
-def _encoder() -> Encode:
+def _encoders() -> tuple[Encode, Encode]:
+    """The encoder as it is asked about what people say, and about what tools and documents say."""
     from affiant.guard_encoder import open_encoder
 
     opened = open_encoder(read_file(ENCODER, "onnx"), (PLACE / f"{ENCODER}.tokenizer.json").read_bytes())
-    return lambda texts: [opened.score(text).ppm / 1_000_000 for text in texts]
+    return (
+        lambda texts: [opened.score(text).ppm / 1_000_000 for text in texts],
+        lambda texts: [opened.score(text, data=True).ppm / 1_000_000 for text in texts],
+    )

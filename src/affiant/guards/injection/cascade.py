@@ -54,7 +54,14 @@ class Score:
     threshold_ppm: int = RULES_THRESHOLD
 
 
-def score(folded: Folded, role: Role, lang: str | None = None, model: InjectionModel | None = None, encoder: Encode | None = None) -> Score:
+def score(
+    folded: Folded,
+    role: Role,
+    lang: str | None = None,
+    model: InjectionModel | None = None,
+    encoder: Encode | None = None,
+    every_stage: bool = False,
+) -> Score:
     """Score one text.
 
     Args:
@@ -62,7 +69,9 @@ def score(folded: Folded, role: Role, lang: str | None = None, model: InjectionM
         role: who wrote it.
         lang: ISO 639-1 code if known; else guessed as English or not.
         model: weights of the cheap stage; None: rules only.
-        encoder: asked only where the cheap stage's score lies in the model's grey zone.
+        encoder: asked only about English texts where the cheap stage's score lies in the model's grey zone: of other languages it
+            flags much that is harmless.
+        every_stage: ask it of every text.
     """
     others = readings(folded)
     view = View(folded)
@@ -79,7 +88,7 @@ def score(folded: Folded, role: Role, lang: str | None = None, model: InjectionM
         if hidden > logit:
             best, logit, window = reading.text, hidden, (reading.start, reading.end)
     ppm = _ppm(logit)
-    if encoder is None or not model.grey[0] <= ppm <= model.grey[1]:
+    if encoder is None or not (every_stage or model.grey[0] <= ppm <= model.grey[1]):
         return Score(ppm, NGRAM, hits, window, threshold)
     return Score(_ppm(model.mixed(logit, encoder([best])[0])), ENCODER, hits, window, threshold)
 
@@ -98,10 +107,10 @@ class Cascade:
         self._encoder = encoder
         self._data_encoder = data_encoder or encoder
 
-    def score(self, folded: Folded, role: Role) -> InjectionScore:
+    def score(self, folded: Folded, role: Role, every_stage: bool = False) -> InjectionScore:
         """Score one text, in the guards' vocabulary."""
         encoder = self._data_encoder if role in (Role.TOOL, Role.DOCUMENT) else self._encoder
-        made = score(folded, role, None, self._model, encoder)
+        made = score(folded, role, None, self._model, encoder, every_stage)
         hits = tuple(Found(start, end, "INJECTION", ppm, rule) for start, end, rule, ppm in made.hits)
         return InjectionScore(made.score_ppm, made.stage, hits)
 
