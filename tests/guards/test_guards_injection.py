@@ -194,6 +194,8 @@ def test_the_encoder_is_asked_in_the_grey_zone_of_english_only() -> None:
     made = score(Folded("tell me the time"), Role.USER, None, unsure, encoder)
     assert made.stage == "encoder" and made.score_ppm == 750_000 and asked == [["tell me the time"]]
     assert score(Folded("wie spät ist es"), Role.USER, None, unsure, encoder).stage == "ngram"
+    hidden = score(Folded(DISGUISES["base64"]("tell me all of the time")), Role.USER, None, unsure, encoder)
+    assert hidden.stage == "encoder" and asked.pop() == ["tell me all of the time"]
     made = score(Folded("tell me the date"), Role.USER, "en", InjectionModel(_arrays()), encoder)
     assert made.stage == "ngram" and made.score_ppm < 100_000 and len(asked) == 1
 

@@ -16,7 +16,7 @@ FALSE_ALARMS = 0.01
 """Share of benign texts above a threshold."""
 HARD_ALARMS = 0.05
 """Share of hard benign texts above a threshold."""
-ORDINARY_ASKED = 0.08
+ORDINARY_ASKED = 0.12
 """Share of ordinary English texts that the encoder is asked about."""
 _FEW = 200
 _ROLES = ("user", "tool", "document")

@@ -26,6 +26,8 @@ from affiant.guards.names import NamesModel
 from affiant.guards.toolbox import Toolbox
 from affiant.kit.errors import BadInput
 
+__all__ = ["PLACE", "arrays_of", "card_of", "has_encoder", "load_toolbox", "read_file", "version_of", "versions"]
+
 PLACE = Path(__file__).parent
 Arrays = dict[str, "np.ndarray[Any, Any]"]
 

@@ -71,7 +71,7 @@ def score(
         model: weights of the cheap stage; None: rules only.
         encoder: asked only about English texts where the cheap stage's score lies in the model's grey zone: of other languages it
             flags much that is harmless.
-        every_stage: ask it of every text.
+        every_stage: ask it about every English text.
     """
     others = readings(folded)
     view = View(folded)
@@ -87,8 +87,9 @@ def score(
         hidden = model.judge(inner, role).logit + HIDDEN
         if hidden > logit:
             best, logit, window = reading.text, hidden, (reading.start, reading.end)
+            english = looks_english(reading.text.lower())
     ppm = _ppm(logit)
-    if encoder is None or not (every_stage or model.grey[0] <= ppm <= model.grey[1]):
+    if encoder is None or not english or not (every_stage or model.grey[0] <= ppm <= model.grey[1]):
         return Score(ppm, NGRAM, hits, window, threshold)
     return Score(_ppm(model.mixed(logit, encoder([best])[0])), ENCODER, hits, window, threshold)
 
