@@ -18,8 +18,8 @@ HEAD = """# Guards: what they find, what they miss, what they cost
 
 Written by `make bench BENCH=guards` from public development data (`AFFIANT_DATA`); each section is what one benchmark printed.
 Detectors with fixed rules are measured on that data as it is; it was looked at while they were written, so expect less on other
-texts. Trained models are measured on whole sources that were left out of training, with 95 % intervals; a score on sources that a
-model was trained on is not told. CPU time is that of one process, the least of several repeats. How guards work together:
+texts. Trained models are measured on whole sources that were left out of training, with 95 % intervals; what a section says of
+texts seen in training shows fit only. CPU time is that of one process, the least of several repeats. How guards work together:
 docs/decisions/0017-guards.md.
 """
 SECTIONS: tuple[tuple[str, str, Callable[[list[str]], int]], ...] = (
