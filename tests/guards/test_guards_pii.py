@@ -464,3 +464,10 @@ def test_every_span_is_sorted_and_apart() -> None:
     text = " ".join(text for _, text, _ in POSITIVE)
     spans: list[Found] = _scanner().find(text)
     assert all(one.end <= two.start for one, two in pairwise(spans)) and len(spans) > 100
+
+
+def test_a_word_of_an_earlier_sentence_denies_no_number() -> None:
+    """`order` before a full stop says nothing about the number after it; in the number's own sentence it does."""
+    text = "Draft a note on the cancellation of a standing order. Nadia Ivanov can be reached at (312) 555-0193."
+    assert [(f.type, text[f.start : f.end]) for f in Scanner(pii.DETECTORS).find(text)] == [("PHONE", "(312) 555-0193")]
+    assert Scanner(pii.DETECTORS).find("the order 312 555 0193 has left") == []

@@ -26,6 +26,7 @@ _MORE = re.compile(r"(?: ?[./-] ?| ?\(|\)[ ./-]?| )[0-9]")
 _BEFORE = re.compile(r"[0-9](?: ?[./-] ?| ?\(|\)[ ./-]?| )$")
 _EXTENSION = re.compile(r"[xX][0-9]{1,6}(?![A-Za-z0-9])")
 _SPACED_EXTENSION = re.compile(r"(?: ?[xX]|,? ?(?:ext\.?|extension|Ext\.?)) ?[0-9]{1,6}(?![A-Za-z0-9])")
+_SENTENCE_END = re.compile(r"[.!?][\"')]?\s+(?=[A-ZÀ-ÞА-Я])|\n\s*\n")
 _KEY = re.compile(r"(?:[\"'](?P<key>[A-Za-z][\w.-]*)[\"']?\]? ?: ?|(?<![\w.-])(?P<name>[A-Za-z][\w.-]*) ?= ?)[\"'\[(]{0,2}$")
 _CAMEL = re.compile(r"[_.-]+|(?<=[a-z])(?=[A-Z])")
 _MOBILES = re.compile(r"1[3-9][0-9]{9}")
@@ -177,6 +178,8 @@ def _announced(candidate: Candidate, number: Number, start: int, before: str, be
         return False, True
     named = last(candidate, NAMED)
     other = last(candidate, OTHER, NEAR if named == NEVER else -named)
+    if other > NEVER and _SENTENCE_END.search(text, max(0, start + other), start):
+        other = NEVER  # what an earlier sentence speaks of is not this number
     if named > NEVER and other <= named:
         return True, False
     return False, other > NEVER or before == "="
