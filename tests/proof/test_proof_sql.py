@@ -256,3 +256,12 @@ def test_populations_of_many_rows_stream_as_they_would_be_fetched(tmp_path: Path
             sizes.append(rows)
             assert evidence.connection.execute("SELECT * FROM main.pop ORDER BY idx, ord").fetchall() == whole
         assert sum(size >= 6_000 for size in sizes) == 4
+
+
+def test_an_index_over_nothing_is_refused() -> None:
+    """A views file whose index names no column is malformed, not a fault of the verifier."""
+    columns = '[["a", "TEXT", "ref"]]'
+    for indexes in ("[[]]", '[["b"]]', '[["a"], []]'):
+        text = f'{{"format": "affiant-views/1", "views": [{{"name": "v", "type": "t", "columns": {columns}, "indexes": {indexes}}}]}}'
+        with pytest.raises(Malformed, match="indexes none"):
+            Views.parse(text.encode())

@@ -139,8 +139,8 @@ def _view(raw: Any) -> View:
         columns.append(Column(column, kind, path))
     names = [*dict(FIXED), *(column.name for column in columns)]
     indexes = tuple(tuple(index) for index in raw.get("indexes", ()))
-    if len(set(names)) != len(names) or any(part not in names for index in indexes for part in index):
-        raise Malformed(f"The view {name} names a column twice, or indexes one that it does not have.")
+    if len(set(names)) != len(names) or not all(index and set(index) <= set(names) for index in indexes):
+        raise Malformed(f"The view {name} names a column twice, or indexes none or one that it does not have.")
     return View(name, str(raw["type"]), each, bool(raw.get("carried", 0)), tuple(columns), indexes)
 
 
