@@ -136,16 +136,6 @@ class GuardChain:
         """What is decided about a whole answer once it is there: groundedness and quality."""
         return judge(context.parts, policy, mode is Mode.ENFORCE, text, self.toolbox)
 
-    def outbound(self, exchange: Exchange, policy: Policy, mode: Mode, context: AnswerContext) -> Verdict:
-        """Decide about a whole answer given as parts."""
-        guard = self.answer(context, policy, mode)
-        parts = tuple(replace(part, text=guard.text(part.text)) if part.text else part for part in exchange.parts)
-        decisions = guard.decisions()
-        stopping = [decision for decision in decisions if decision.action in _STOPS]
-        enforce = mode is Mode.ENFORCE
-        kept = replace(exchange, parts=parts) if enforce else exchange
-        return Verdict(kept, decisions, stopping[0] if stopping and enforce else None, bool(stopping) and not enforce, context)
-
     # -- one part
 
     def _part(self, number: int, part: Part, work: _Work) -> Part:

@@ -1,7 +1,7 @@
-"""What must not leave in an answer: secrets by their form, links that carry data out, the system text, canaries in it.
+"""What must not leave in an answer beside what the scan finds: links that carry data out, private keys, the system text, canaries in it.
 
-Secrets and links are found in source text, because their case matters; the system text in folded words. Leaves out: personal
-data (`pii`), which the output guard also looks for, and generic keyword-and-entropy secrets.
+Links are found in source text, because their case matters; the system text in folded words. Leaves out: personal data (`pii`) and
+secrets (`secrets`).
 """
 
 from __future__ import annotations
@@ -16,45 +16,6 @@ SYSTEM_TEXT, CANARY, EXFIL_LINK, SECRET = "SYSTEM_TEXT", "CANARY", "EXFIL_LINK",
 TYPES = (SYSTEM_TEXT, CANARY, EXFIL_LINK, SECRET)
 LOOKBACK = 64
 
-Span = tuple[int, int, str]
-
-_SECRETS = re.compile(
-    r"(?<![A-Za-z0-9_-])(?:"
-    r"(?P<affiant>sk-aff-[A-Za-z0-9_-]{20,200})"
-    r"|(?P<anthropic>sk-ant-[A-Za-z0-9_-]{20,200})"
-    r"|(?P<openai>sk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,200})"
-    r"|(?P<aws>(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16})(?![A-Za-z0-9])"
-    r"|(?P<github>gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{60,255})"
-    r"|(?P<gitlab>glpat-[A-Za-z0-9_-]{20,64})"
-    r"|(?P<slack>xox[abeoprs]-[A-Za-z0-9-]{10,200}|xapp-\d-[A-Za-z0-9-]{20,200})"
-    r"|(?P<google>AIza[A-Za-z0-9_-]{35})(?![A-Za-z0-9_-])"
-    r"|(?P<stripe>[sr]k_(?:live|test)_[A-Za-z0-9]{16,200})"
-    r"|(?P<npm>npm_[A-Za-z0-9]{36})(?![A-Za-z0-9])"
-    r"|(?P<pypi>pypi-AgE[A-Za-z0-9_-]{50,300})"
-    r"|(?P<huggingface>hf_[A-Za-z]{34})(?![A-Za-z0-9])"
-    r"|(?P<sendgrid>SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64})"
-    r"|(?P<jwt>eyJ[A-Za-z0-9_-]{10,400}\.eyJ[A-Za-z0-9_-]{10,400}\.[A-Za-z0-9_-]{10,200})"
-    r")"
-)
-_SECRET_SIGNS = (
-    "sk-",
-    "AKIA",
-    "ASIA",
-    "ABIA",
-    "ACCA",
-    "gh",
-    "glpat-",
-    "xox",
-    "xapp-",
-    "AIza",
-    "k_live_",
-    "k_test_",
-    "npm_",
-    "pypi-",
-    "hf_",
-    "SG.",
-    "eyJ",
-)
 PEM_OPEN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?-----")
 PEM_CLOSE = "-----END"
 LINK_MARKS = re.compile(r"!\[|<img\b|\n[ \t\r]*\n|[>)]|(?:https?:)?//[!#-&(*-;=?-\[^-~]{4,900}", re.IGNORECASE)
@@ -63,13 +24,6 @@ _WORD = re.compile(r"[a-z0-9_']+|[^\x00-\x7f]")
 
 GRAM = 4
 RUN = 14  # words in a row that also stand in a row in the system text
-
-
-def secrets(text: str, start: int = 0) -> list[Span]:
-    """API keys and tokens by their form."""
-    if not any(sign in text for sign in _SECRET_SIGNS):
-        return []
-    return [(match.start(), match.end(), f"{SECRET}/{match.lastgroup}") for match in _SECRETS.finditer(text, start)]
 
 
 def carries_data(url: str) -> bool:
