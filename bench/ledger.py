@@ -1,6 +1,9 @@
 """The ledger's hot path in one run: durable events a second through the writer's socket, callers' waits against a bare write and
 sync of that run's own mean group, CPU an event of worker and writer together, and what encode, hash and tree cost.
 
+64 callers that never pause wait 64 / throughput on average (`least_mean_ms`, Little's law), whatever the disk: where a sync takes
+a tenth of that, their ratio to the bare disk says more of the processor than of the ledger. So the same callers are also paced.
+
 Rounds of 64 callers, of 16 callers and of the bare disk alternate, and medians over rounds are given, so that a busy machine
 disturbs all alike. `python -m bench ledger --seconds 2 --rounds 3`. Leaves out: the gateway in front, and servers.
 """
@@ -13,6 +16,7 @@ import contextlib
 import gc
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -63,10 +67,12 @@ class Round:
 
 @dataclass
 class Findings:
-    """All rounds, by number of callers, and the bare disk's p99 beside each round of the most callers."""
+    """All rounds, by number of callers, those at a given pace, and the bare disk's p99 beside each round of 64 callers."""
 
     rounds: dict[int, list[Round]] = field(default_factory=dict)
+    paced: list[Round] = field(default_factory=list)
     bare_p99: list[float] = field(default_factory=list)
+    bare_paced_p99: list[float] = field(default_factory=list)
     entry_bytes: int = 0
 
 
@@ -90,8 +96,13 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-async def load(client: LedgerClient, callers: int, seconds: float, writer_pid: int) -> Round:
-    """Callers that each wait for their own event to be on disk before they write the next."""
+async def load(client: LedgerClient, callers: int, seconds: float, writer_pid: int, pace: int = 0) -> Round:
+    """Callers that each wait for their own event to be on disk before they write the next.
+
+    Args:
+        pace: events a second of all of them together, at random instants; each wait then counts from the instant at which the event
+            was due, so that a stall is charged to everybody whom it keeps waiting. 0: each as fast as it can.
+    """
     waits: list[float] = []
     clock = time.perf_counter
     end = clock() + seconds
@@ -99,8 +110,14 @@ async def load(client: LedgerClient, callers: int, seconds: float, writer_pid: i
     async def caller(number: int) -> None:
         draft = [event(f"ex_{number:06d}")]
         append, note = client.append, waits.append
+        rng, due = random.Random(number), clock()
         while True:
             began = clock()
+            if pace:
+                due += rng.expovariate(pace / callers)
+                if due > began:
+                    await asyncio.sleep(due - began)
+                began = due
             if began >= end:
                 return
             await append(draft)
@@ -168,7 +185,7 @@ def writer_process(home: Home) -> Iterator[subprocess.Popen[bytes]]:
 
 
 async def measure(home: Home, pid: int, seconds: float, rounds: int) -> Findings:
-    """Alternate 64 callers, the bare disk, 16 callers."""
+    """Alternate 64 callers, the bare disk, 64 callers at the pace of the aim, the bare disk, 16 callers."""
     found = Findings(entry_bytes=len(encode(event("ex_000001"), "n1/gateway/0123456789ab", 100_000, 1_790_000_000_000_000, 10**9)))
     client = await LedgerClient.connect(home.run / "writer.sock", "n1", "gateway", SystemClock(), timeout_s=10)
     try:
@@ -177,17 +194,24 @@ async def measure(home: Home, pid: int, seconds: float, rounds: int) -> Findings
             gc.collect()
             wide = await load(client, 64, seconds, pid)
             found.rounds.setdefault(64, []).append(wide)
-            group = wide.events / max(1, wide.groups)
-            found.bare_p99.append(percentile(bare_waits(home.root, int(group * (found.entry_bytes + 8))), 0.99))
+            found.bare_p99.append(_bare_p99(home, wide, found.entry_bytes))
+            paced = await load(client, 64, seconds, pid, int(TARGETS["events_per_s"]))
+            found.paced.append(paced)
+            found.bare_paced_p99.append(_bare_p99(home, paced, found.entry_bytes))
             found.rounds.setdefault(16, []).append(await load(client, 16, seconds / 2, pid))
     finally:
         await client.close()
     return found
 
 
+def _bare_p99(home: Home, round_: Round, entry_bytes: int) -> float:
+    """Seconds, p99, of the bare disk with as many bytes as a mean group of that round."""
+    return percentile(bare_waits(home.root, int(round_.events / max(1, round_.groups) * (entry_bytes + 8))), 0.99)
+
+
 def summary(found: Findings) -> dict[str, float]:
     """The figures that have targets, and those that explain them; medians over rounds."""
-    wide, narrow = found.rounds[64], found.rounds[16]
+    wide, narrow, paced = found.rounds[64], found.rounds[16], found.paced
     middle = statistics.median
     encoding, growing, framing = encode_hash_tree()
     return {
@@ -196,8 +220,15 @@ def summary(found: Findings) -> dict[str, float]:
         "group": middle(r.events / max(1, r.groups) for r in wide),
         "p50_ms": middle(percentile(r.waits, 0.5) for r in wide) * 1e3,
         "p99_ms": middle(percentile(r.waits, 0.99) for r in wide) * 1e3,
+        "least_mean_ms": 64 / middle(r.events / r.wall_s for r in wide) * 1e3,
         "bare_p99_ms": middle(found.bare_p99) * 1e3,
         "p99_ratio": middle(percentile(r.waits, 0.99) / bare for r, bare in zip(wide, found.bare_p99, strict=True)),
+        "paced_events_per_s": middle(r.events / r.wall_s for r in paced),
+        "paced_group": middle(r.events / max(1, r.groups) for r in paced),
+        "paced_p50_ms": middle(percentile(r.waits, 0.5) for r in paced) * 1e3,
+        "paced_p99_ms": middle(percentile(r.waits, 0.99) for r in paced) * 1e3,
+        "paced_bare_p99_ms": middle(found.bare_paced_p99) * 1e3,
+        "paced_p99_ratio": middle(percentile(r.waits, 0.99) / bare for r, bare in zip(paced, found.bare_paced_p99, strict=True)),
         "cpu_us_64": middle(r.cpu_us for r in wide),
         "cpu_us_64_worker": middle(r.cpu_s[0] / r.events for r in wide) * 1e6,
         "cpu_us_64_writer": middle(r.cpu_s[1] / r.events for r in wide) * 1e6,

@@ -16,7 +16,7 @@ from affiant.ledger.segment import SyncError
 from affiant.ledger.server import WriterServer
 from affiant.ledger.writer import Writer, WriterOptions
 
-SWITCH_S = 0.0005
+SWITCH_S = 0.0001
 
 
 def run_writer(

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from affiant.kit.errors import LedgerFault
@@ -19,6 +20,7 @@ from affiant.proof.hashes import HASH_SIZE, node_hash, root_of, tree_root
 from affiant.proof.tiles import TILE_WIDTH, bundle_path, tile_path, unpack_bundle
 
 KEEP_GENERATIONS = 8
+BATCH_FILES = 64
 KEEP_SECONDS = 10.0
 
 
@@ -30,6 +32,10 @@ def _wider(path: Path, width: int) -> list[Path]:
         return []
     widths = sorted(int(name) for name in names if name.isdigit() and int(name) >= width)
     return [path.with_name(path.name + ".p") / str(found) for found in widths]
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(path.name + ".tmp")
 
 
 def _read_first(paths: list[Path]) -> bytes | None:
@@ -147,33 +153,46 @@ class TileWriter:
             OSError: what was not written stays queued.
         """
         while self._queue:
-            relative, data, full = self._queue[0]
-            self._write(relative, data, full)
-            self._queue.popleft()
+            batch = list(islice(self._queue, BATCH_FILES))
+            self._write({self.root / relative: (data, full) for relative, data, full in batch})
+            for _ in batch:
+                self._queue.popleft()
 
-    def _write(self, relative: str, data: bytes, full: bool) -> None:
-        path = self.root / relative
-        directory = path.parent
-        if directory not in self._made:
-            missing = directory
-            while not missing.exists():
-                self._unsynced.add(missing.parent)
-                missing = missing.parent
-            directory.mkdir(parents=True, exist_ok=True)
-            self._made.add(directory)
-        temporary = path.with_name(path.name + ".tmp")
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    def _write(self, files: dict[Path, tuple[bytes, bool]]) -> None:
+        """Write files, put them on disk together (the first sync commits what the others need), then give them their names."""
+        durable: list[int] = []
         try:
-            written = 0
-            while written < len(data):
-                written += self._ops.write(fd, memoryview(data)[written:], written)
-            if full or self._partial:
+            for path, (data, full) in files.items():
+                self._make(path.parent)
+                fd = os.open(_temporary(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+                durable.append(fd)
+                written = 0
+                while written < len(data):
+                    written += self._ops.write(fd, memoryview(data)[written:], written)
+                if not (full or self._partial):
+                    os.close(durable.pop())
+            for fd in durable:
                 self._ops.sync(fd)
         finally:
-            os.close(fd)
-        os.replace(temporary, path)
+            for fd in durable:
+                os.close(fd)
+        for path, (_, full) in files.items():
+            self._name(path, full)
+
+    def _make(self, directory: Path) -> None:
+        if directory in self._made:
+            return
+        missing = directory
+        while not missing.exists():
+            self._unsynced.add(missing.parent)
+            missing = missing.parent
+        directory.mkdir(parents=True, exist_ok=True)
+        self._made.add(directory)
+
+    def _name(self, path: Path, full: bool) -> None:
+        os.replace(_temporary(path), path)
         if full or self._partial:
-            self._unsynced.add(directory)
+            self._unsynced.add(path.parent)
         if full:
             partial = path.with_name(path.name + ".p")
             if partial in self._made or partial.exists():
