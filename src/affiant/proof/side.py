@@ -5,9 +5,10 @@ Leaves out: what one recomputation does (`recompute`).
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, Generator, Iterator, List, Sequence, Tuple
 
 from . import grammar
 from .beside import side_by_side
@@ -39,8 +40,9 @@ class Shared:
         return self.job.end - self.job.start
 
 
-def recompute_there(shared: Shared, definition: Definition, recorded: Recorded) -> Outcome:
-    """Recompute one control over tables that another process filled; raises as `Recomputation.run`."""
+@contextmanager
+def opened(shared: Shared) -> "Iterator[Tuple[SqliteEvidence, Leaves]]":
+    """Tables and leaves that another process filled, with the computed tables beside them."""
     job = shared.job
     with (
         SqliteEvidence(job.tables(), shared.database, there=True) as evidence,
@@ -48,14 +50,21 @@ def recompute_there(shared: Shared, definition: Definition, recorded: Recorded) 
     ):
         for name, rows in shared.computed.items():
             evidence.replace(name, rows)
+        yield evidence, leaves
+
+
+def recompute_there(shared: Shared, definition: Definition, recorded: Recorded) -> Outcome:
+    """Recompute one control over tables that another process filled; raises as `Recomputation.run`."""
+    with opened(shared) as (evidence, leaves):
         return Recomputation(definition, recorded, evidence, leaves.leaves, max_steps=max_steps(shared.entries)).run()
 
 
-def recompute_all(shared: Shared, controls: "Sequence[Tuple[Definition, Recorded]]", processes: int) -> Iterator[Any]:
-    """A function for each control, in order, that gives its `Outcome` or raises; the work is done side by side where it is long."""
+def recompute_all(
+    work: "Callable[..., Any]", shared: Shared, controls: "Sequence[Tuple[Any, ...]]", processes: int
+) -> "Generator[Callable[[], Any], None, None]":
+    """A function for each control, in order, that gives `work(shared, *control)` or raises; side by side where that is long."""
+    items = [(shared, *control) for control in controls]
     if processes <= 1 or shared.entries < MANY_ENTRIES:
-        for definition, recorded in controls:
-            yield lambda definition=definition, recorded=recorded: recompute_there(shared, definition, recorded)
-        return
-    items = [(shared, definition, recorded) for definition, recorded in controls]
-    yield from side_by_side(min(processes, len(controls)), recompute_there, items)
+        yield from (partial(work, *item) for item in items)
+    elif items:
+        yield from side_by_side(min(processes, len(items)), work, items)

@@ -43,7 +43,7 @@ from .rebuild import Filler, Leaves, Range, check_roots, join
 from .recompute import Definition, Outcome, Recorded
 from .recorded import check_sample_size, check_seed, describe, find_recorded
 from .scan import Job, Source, scan
-from .side import Shared, recompute_all
+from .side import Shared, recompute_all, recompute_there
 from .trust import TrustPolicy
 from .views import SqliteEvidence, Views, views_digest
 
@@ -436,7 +436,7 @@ class Verifier:
         computed = filler.computed(period["from"], period["to"])
         shared = Shared(self._job, database, os.path.join(self._job.folder, "leaves"), computed)
         processes = self._processes or os.cpu_count() or 1
-        yield from recompute_all(shared, [(definition, recorded) for definition, recorded, _ in controls], processes)
+        yield from recompute_all(recompute_there, shared, [(definition, recorded) for definition, recorded, _ in controls], processes)
 
     def _control(self, definition: Definition, recorded: Recorded, runs: int, outcomes: "Iterator[Callable[[], Outcome]]") -> str:
         outcome = next(outcomes)()
