@@ -7,7 +7,6 @@ Leaves out: writing the package (`build`).
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -157,7 +156,8 @@ def recalculate(home: Home, reader: LedgerReader, scope: Scope, catalog: Catalog
     )  # fmt: skip
     found = Range(scope.start_size, scope.end.size, scope.view_from)
     with closing(Leaves(str(folder / "leaves"), scope.start_size, scope.end.size)) as leaves:
-        join(scan(job), found, leaves)
+        with scan(job) as pieces:
+            join(pieces, found, leaves)
         for fault in (found.file_fault, found.entry_fault):
             if fault is not None:
                 raise fault
@@ -198,7 +198,7 @@ def _controls(filler: Filler, plan: _Plan) -> dict[str, Control]:
         computed = filler.computed(plan.period["from"], plan.period["to"])
         shared = Shared(job, str(Path(job.folder) / "tables"), str(Path(job.folder) / "leaves"), computed)
         work = [(*plan.definitions[name], recorded[name], plan.placed) for name in names]
-        with closing(recompute_all(_control_there, shared, work, os.cpu_count() or 1)) as outcomes:
+        with closing(recompute_all(_control_there, shared, work)) as outcomes:
             controls |= {name: outcome() for name, outcome in zip(names, outcomes, strict=True)}
     return controls
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Callable, Dict, Generator, Iterator, List, Sequence, Tuple
 
 from . import grammar
-from .beside import side_by_side
+from .beside import how_many, side_by_side
 from .rebuild import Leaves
 from .recompute import Definition, Outcome, Recomputation, Recorded
 from .scan import Job
@@ -60,11 +60,20 @@ def recompute_there(shared: Shared, definition: Definition, recorded: Recorded) 
 
 
 def recompute_all(
-    work: "Callable[..., Any]", shared: Shared, controls: "Sequence[Tuple[Any, ...]]", processes: int
+    work: "Callable[..., Any]", shared: Shared, controls: "Sequence[Tuple[Any, ...]]", processes: int = 0
 ) -> "Generator[Callable[[], Any], None, None]":
-    """A function for each control, in order, that gives `work(shared, *control)` or raises; side by side where that is long."""
+    """A function for each control, in order, that gives `work(shared, *control)` or raises.
+
+    Args:
+        work: a function of a module.
+        shared: its first argument.
+        controls: its further arguments, for each control.
+        processes: how many to use; 0: as many as are good where entries are many, else none besides this one.
+    """
     items = [(shared, *control) for control in controls]
-    if processes <= 1 or shared.entries < MANY_ENTRIES:
+    count = min(len(items), how_many(processes) if processes or shared.entries >= MANY_ENTRIES else 1)
+    if count <= 1:
         yield from (partial(work, *item) for item in items)
-    elif items:
-        yield from side_by_side(min(processes, len(items)), work, items)
+        return
+    with side_by_side(count, work, items) as results:
+        yield from results

@@ -36,6 +36,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _PATH = re.compile(r"ref|actor|policy|producer|seq|body(\.[a-z0-9_]+)+|each(\.[a-z0-9_]+)*")
 ABSENT: Dict[str, Union[int, str]] = {"BIGINT": 0, "TEXT": ""}
 CACHE_KIB = 131_072
+PAGE_BYTES = 16_384
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ class SqliteEvidence:
         self.connection.execute("ATTACH ? AS views", (f"file:{quote(path)}?mode=ro" if there else path,))
         # The tables can always be made again from the entries: nothing here has to outlive this process.
         for name in ("main", "views"):
-            for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{CACHE_KIB}"):
+            for pragma in (f"page_size = {PAGE_BYTES}", "journal_mode = OFF", "synchronous = OFF", f"cache_size = -{CACHE_KIB}"):
                 self.connection.execute(f"PRAGMA {name}.{pragma}")
         self.connection.execute("PRAGMA temp_store = FILE")
         self.connection.execute("PRAGMA threads = 2")
@@ -237,9 +238,10 @@ class SqliteEvidence:
             self._write()
 
     def flush(self) -> None:
-        """Write what is pending, and index it for queries."""
+        """Write what is pending, and index it for queries, which other processes may ask: this one keeps no memory for them."""
         self._write()
         self._index()
+        self.connection.execute("PRAGMA shrink_memory")
 
     def _write(self) -> None:
         self.connection.execute("BEGIN")
