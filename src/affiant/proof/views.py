@@ -35,7 +35,7 @@ COMPUTED: Dict[str, Tuple[Tuple[str, str], ...]] = {
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _PATH = re.compile(r"ref|actor|policy|producer|seq|body(\.[a-z0-9_]+)+|each(\.[a-z0-9_]+)*")
 ABSENT: Dict[str, Union[int, str]] = {"BIGINT": 0, "TEXT": ""}
-CACHE_KIB = 131_072
+CACHE_KIB = 65_536
 PAGE_BYTES = 16_384
 
 
@@ -216,7 +216,8 @@ class SqliteEvidence:
             for pragma in (f"page_size = {PAGE_BYTES}", "journal_mode = OFF", "synchronous = OFF", f"cache_size = -{CACHE_KIB}"):
                 self.connection.execute(f"PRAGMA {name}.{pragma}")
         self.connection.execute("PRAGMA temp_store = FILE")
-        self.connection.execute("PRAGMA threads = 2")
+        # A sort takes the memory of a cache for each of its threads: one where other processes ask beside this one.
+        self.connection.execute(f"PRAGMA threads = {0 if there else 2}")
         if not there:
             for view in views.by_name.values():
                 self._create(f"views.{view.name}", view.schema(), *([""] if plain else []))
