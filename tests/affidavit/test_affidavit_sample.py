@@ -1,4 +1,4 @@
-"""Sample mode, in-place verification, opening balances against the prior affidavit, and that many processes find what one finds."""
+"""Sample mode, in-place verification, and opening balances against the prior affidavit."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ from affiant.kit.errors import BadInput
 from affiant.proof import canonical
 from affiant.proof.check import verify_file
 from affiant.proof.hashes import leaf_hash, root_of, verify_inclusion
-from affiant.proof.package import Package
 from affiant.proof.sampled import NOT_SHOWN
-from affiant.proof.scan import PIECE, scan_piece
-from affiant.proof.verify import Verifier
 
 SEED = b"s" * 32
 Files = dict[str, bytes]
@@ -170,18 +167,6 @@ def test_a_dropped_control_is_noticed_in_place_only(made: tuple[World, Path], ur
     assert any("left out" in text for text in NOT_SHOWN)
     report = verify_file(path, world.trust, source_of=published(url))
     assert report.exit_code == 1 and "PI-5.1" in report.verdict
-
-
-def test_several_processes_find_what_one_finds(made: tuple[World, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pieces read side by side join to the same argument, good or not."""
-    world, root = made
-    world.build(root / "full.affidavit", mode="full")
-    reports = []
-    for processes in (1, 2):
-        with Package(str(root / "full.affidavit")) as package:
-            reports.append(Verifier(package, world.trust, processes=processes).run())
-    assert reports[0] == reports[1] and reports[0].exit_code == 0
-    assert world.reader.size < PIECE * 256 and scan_piece.__doc__
 
 
 def test_a_sample_smaller_than_the_rule_is_refused(tmp_path: Path) -> None:

@@ -116,8 +116,7 @@ def test_a_result_follows_the_precedence() -> None:
 
 def test_a_process_that_dies_is_said_to_have_died() -> None:
     """A worker that is killed ends in words, not in waiting for ever."""
-    results = side_by_side(1, os._exit, [(9,), (9,)])
-    with pytest.raises(CouldNotLook, match="ended from outside"):
+    with pytest.raises(CouldNotLook, match="ended from outside"), side_by_side(1, os._exit, [(9,), (9,)]) as results:
         next(results)()
-    results.close()
-    assert [result() for result in side_by_side(2, divmod, [(7, 2), (9, 4)])] == [(3, 1), (2, 1)]
+    with side_by_side(2, divmod, [(7, 2), (9, 4)]) as results:
+        assert [result() for result in results] == [(3, 1), (2, 1)]

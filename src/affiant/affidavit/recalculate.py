@@ -7,6 +7,7 @@ Leaves out: writing the package (`build`).
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from affiant.proof.rebuild import Filler, Leaves, Range, check_roots, join
 from affiant.proof.recompute import Definition, Outcome, Recomputation, Recorded
 from affiant.proof.recorded import find_recorded
 from affiant.proof.scan import Bundles, Job, Source, scan
-from affiant.proof.side import max_steps
+from affiant.proof.side import Shared, max_steps, opened, recompute_all
 from affiant.proof.tables import Digest
 from affiant.proof.tiles import TILE_WIDTH
 from affiant.proof.views import SqliteEvidence
@@ -101,14 +102,13 @@ class Look:
         room = ROWS_SHOWN - len(self.first)
         self.first += list(zip(rows[:room], items[:room], strict=True)) if room > 0 else []
         at = columns.index("at") if "at" in columns else -1
-        for row, item in zip(rows, items, strict=True):
-            day = ((row[at] if at >= 0 else self.from_us) - self.from_us) // DAY_US
-            counts = self.days.get(day)
-            if counts is None:
-                counts = self.days[day] = [0, 0, 0]
-            counts[item[2]] += 1
-            if item[2] and len(self.noted) < NOTED_SHOWN:
-                self.noted.append((row, item))
+        found = [item[2] for item in items]
+        days = [(row[at] - self.from_us) // DAY_US for row in rows] if at >= 0 else [0] * len(rows)
+        for (day, item), count in Counter(zip(days, found, strict=True)).items():
+            self.days.setdefault(day, [0, 0, 0])[item] += count
+        if any(found) and len(self.noted) < NOTED_SHOWN:
+            noted = [(row, item) for row, item in zip(rows, items, strict=True) if item[2]]
+            self.noted += noted[: NOTED_SHOWN - len(self.noted)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,8 @@ def recalculate(home: Home, reader: LedgerReader, scope: Scope, catalog: Catalog
     )  # fmt: skip
     found = Range(scope.start_size, scope.end.size, scope.view_from)
     with closing(Leaves(str(folder / "leaves"), scope.start_size, scope.end.size)) as leaves:
-        join(scan(job), found, leaves)
+        with scan(job) as pieces:
+            join(pieces, found, leaves)
         for fault in (found.file_fault, found.entry_fault):
             if fault is not None:
                 raise fault
@@ -167,36 +168,50 @@ def recalculate(home: Home, reader: LedgerReader, scope: Scope, catalog: Catalog
             listed.id: find_recorded(found, listed.id, {"id": listed.id, "run": listed.run}, period)[0] for listed in scope.controls
         }
         with SqliteEvidence(job.tables(), str(folder / "tables")) as evidence:
-            controls = _controls(job, found, leaves, evidence, definitions, recorded, scope.mode == "sample")
+            filler = Filler(job, found, evidence)
+            controls = _controls(filler, _Plan(job, definitions, recorded, period, scope.mode == "sample"))
     return Recalculated(found, controls)
 
 
-def _controls(
-    job: Job, found: Range, leaves: Leaves, evidence: SqliteEvidence, definitions: Mapping[str, tuple[Definition, bytes]],
-    recorded: Mapping[str, Recorded], placed: bool,
-) -> dict[str, Control]:  # fmt: skip
-    filler = Filler(job, found, evidence)
-    steps = max_steps(job.end - job.start)
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be recomputed: definitions and entries of each control by id, and whether drawn rows are placed."""
+
+    job: Job
+    definitions: Mapping[str, tuple[Definition, bytes]]
+    recorded: Mapping[str, Recorded]
+    period: Mapping[str, int]
+    placed: bool
+
+
+def _controls(filler: Filler, plan: _Plan) -> dict[str, Control]:
+    """Recompute each control over the entries before its run's end, side by side where those are many."""
+    job, recorded = plan.job, plan.recorded
     controls: dict[str, Control] = {}
 
     def end_of(name: str) -> int:
         return int(recorded[name].body["end_size"])
 
-    for end, names in groupby(sorted(recorded, key=lambda name: (end_of(name), name)), key=end_of):
+    for end, group in groupby(sorted(recorded, key=lambda name: (end_of(name), name)), key=end_of):
+        names = list(group)
         filler.fill(end)
-        for name in names:
-            definition, data = definitions[name]
-            body = recorded[name].body
-            for table, rows in filler.computed(body["from"], body["to"]).items():
-                evidence.replace(table, rows)
-            place = Path(job.folder) / name
-            place.mkdir()
-            look = Look(body["from"])
-            run = Recomputation(definition, recorded[name], evidence, leaves.leaves, _keeping(place), look.watch, steps)
-            outcome = run.run()
-            places = place_rows(outcome.sample, evidence, leaves.leaf, place / "items.csv") if placed else ()
-            controls[name] = Control(data, recorded[name], outcome, place, look, places)
+        computed = filler.computed(plan.period["from"], plan.period["to"])
+        shared = Shared(job, str(Path(job.folder) / "tables"), str(Path(job.folder) / "leaves"), computed)
+        work = [(*plan.definitions[name], recorded[name], plan.placed) for name in names]
+        with closing(recompute_all(_control_there, shared, work)) as outcomes:
+            controls |= {name: outcome() for name, outcome in zip(names, outcomes, strict=True)}
     return controls
+
+
+def _control_there(shared: Shared, definition: Definition, data: bytes, recorded: Recorded, placed: bool) -> Control:
+    """Recompute one control over tables that another process filled, and keep its files in the job's folder."""
+    place, look = Path(shared.job.folder) / definition.id, Look(recorded.body["from"])
+    place.mkdir()
+    with opened(shared) as (evidence, leaves):
+        run = Recomputation(definition, recorded, evidence, leaves.leaves, _keeping(place), look.watch, max_steps(shared.entries))
+        outcome = run.run()
+        places = place_rows(outcome.sample, evidence, leaves.leaf, place / "items.csv") if placed else ()
+    return Control(data, recorded, outcome, place, look, places)
 
 
 def _keeping(folder: Path) -> Callable[[str], Digest]:

@@ -120,8 +120,11 @@ def receipt(tenant: str, period: str, target: Path, home: Path | None) -> None:
     metavar="F",
     help="The full package of the period before: opening balances are compared with its entries.",
 )
+@click.option("--jobs", type=click.IntRange(1, 61), default=None, metavar="N", help="Processes to use; without it one a core, up to 8.")
 @click.option("--json", "as_json", is_flag=True, help="JSON to standard output.")
-def verify(file: Path, trust: Path | None, anchors: tuple[Path, ...], ledger: str | None, prior: Path | None, as_json: bool) -> int:
+def verify(
+    file: Path, trust: Path | None, anchors: tuple[Path, ...], ledger: str | None, prior: Path | None, jobs: int | None, as_json: bool
+) -> int:  # fmt: skip
     """Check a package as an outsider would: rebuild the tree, re-run every query, redraw every sample, stop at the first lie.
 
     With --ledger, a sample-mode package is checked against every entry of the published log, in place; of a full one it is said whether
@@ -146,6 +149,8 @@ def verify(file: Path, trust: Path | None, anchors: tuple[Path, ...], ledger: st
         arguments += ["--anchor", str(anchor)]
     if prior is not None:
         arguments += ["--prior", str(prior)]
+    if jobs is not None:
+        arguments += ["--jobs", str(jobs)]
     code = main(arguments, source)
     sys.stdout.flush()
     if ledger is not None and source is None and code in (GOOD, UNSEEN):

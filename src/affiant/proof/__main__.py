@@ -1,4 +1,4 @@
-"""Command line of the verifier: `python verify.pyz FILE [--trust FILE] [--anchor FILE]… [--prior FILE] [--json]`.
+"""Command line of the verifier: `python verify.pyz FILE [--trust FILE] [--anchor FILE]… [--prior FILE] [--jobs N] [--json]`.
 
 Exit status: 0 good and anchored · 1 a lie · 2 bad input or usage · 3 consistent in itself, not anchored.
 """
@@ -10,6 +10,7 @@ import json
 import sys
 from typing import List, Optional
 
+from .beside import MOST
 from .check import verify_file
 from .receipt import NOT_SHOWN as RECEIPT_NOT_SHOWN
 from .sampled import NOT_SHOWN
@@ -69,6 +70,7 @@ def main(arguments: Optional[List[str]] = None, source_of: Optional[SourceOf] = 
     parser.add_argument("--trust", metavar="FILE", help="trust file: keys of log and witnesses, obtained elsewhere (C2SP tlog-policy)")
     parser.add_argument("--anchor", metavar="FILE", action="append", default=[], help="a cosigned checkpoint that you got from a witness")
     parser.add_argument("--prior", metavar="FILE", help="the full package of the period before, for opening balances")
+    parser.add_argument("--jobs", metavar="N", type=_jobs, default=0, help="processes to use (1 to 61); without it one a core, up to 8")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     options = parser.parse_args(arguments)
     try:
@@ -77,7 +79,7 @@ def main(arguments: Optional[List[str]] = None, source_of: Optional[SourceOf] = 
     except (OSError, UnicodeDecodeError) as error:
         print(f"A file given cannot be read: {error}", file=sys.stderr)
         return BAD_INPUT
-    report = verify_file(options.file, trust, anchors, source_of, options.prior)
+    report = verify_file(options.file, trust, anchors, source_of, options.prior, options.jobs)
     if options.json:
         steps = [{"number": step.number, "claim": step.claim, "found": step.found, "state": step.state} for step in report.steps]
         out = {"verdict": report.verdict, "exit": report.exit_code, "facts": report.facts, "controls": report.controls, "steps": steps}
@@ -85,6 +87,12 @@ def main(arguments: Optional[List[str]] = None, source_of: Optional[SourceOf] = 
     else:
         print_report(report)
     return report.exit_code
+
+
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"give a number from 1 to {MOST}, not {text}")
+    return int(text)
 
 
 def _read(path: str) -> bytes:

@@ -20,7 +20,7 @@ _ARGUMENTS: "Dict[str, Type[Verifier]]" = {"full": Verifier, "sample": SampleVer
 
 def verify_file(
     path: str, trust: Optional[str] = None, anchors: Sequence[bytes] = (), source_of: Optional[SourceOf] = None,
-    prior: Optional[str] = None,
+    prior: Optional[str] = None, processes: int = 0,
 ) -> Report:  # fmt: skip
     """Check a package; the report's exit code is 0 good, 1 lie, 2 bad input, 3 self-consistent but not anchored.
 
@@ -30,6 +30,7 @@ def verify_file(
         anchors: cosigned checkpoints that the reader obtained elsewhere (bytes of signed notes).
         source_of: gives another source of the range's entries than the package, such as the published log.
         prior: path of the full package of the period before, with whose entries the opening balances are compared.
+        processes: how many to use; 0: as many as are good where there is much to do. The report is the same.
     """
     try:
         if trust is not None:
@@ -42,6 +43,6 @@ def verify_file(
                 mode = "full"
             if mode != "full" and before is not None:
                 raise Malformed(f"Opening balances do not travel in {mode} mode.", "Use --ledger with --prior.")
-            return _ARGUMENTS[mode](package, trust, anchors, source_of, before).run()
+            return _ARGUMENTS[mode](package, trust, anchors, source_of, before, processes).run()
     except ProofError as error:
         return Report(verdict="NOT CHECKED: " + str(error), exit_code=error.exit_code)

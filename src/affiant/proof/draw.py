@@ -29,19 +29,22 @@ class Drawing:
     def __init__(self, seed: bytes, n: int) -> None:
         if not seed or n < 0:
             raise Malformed("A sample needs a seed and a number of rows that is not negative.")
-        # HMAC (RFC 2104) written out: the two padded keys are made once, not once a row.
+        # HMAC (RFC 2104) written out: the two padded keys are hashed once, not once a row.
         key = (hashlib.sha256(seed).digest() if len(seed) > 64 else seed).ljust(64, b"\0")
-        self._inner = bytes(byte ^ 0x36 for byte in key)
-        self._outer = bytes(byte ^ 0x5C for byte in key)
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
         self._n = n
         self._lowest: List[Tuple[bytes, bytes, Tuple[Any, ...]]] = []
         self._limit = b"\xff" * 33
 
     def add(self, rows: Iterable[bytes], cells: "Iterable[Tuple[Any, ...]]" = repeat(())) -> None:
         """Take the next rows (48 bytes each), with what is to be known of those that are drawn."""
-        inner, outer, sha256, limit = self._inner, self._outer, hashlib.sha256, self._limit
+        inner, outer, limit = self._inner.copy, self._outer.copy, self._limit
         for row, known in zip(rows, cells):  # noqa: B905 - Python 3.9
-            order = sha256(outer + sha256(inner + row).digest()).digest()
+            inside, outside = inner(), outer()
+            inside.update(row)
+            outside.update(inside.digest())
+            order = outside.digest()
             if order < limit:
                 self._lowest.append((order, row, known))
         if len(self._lowest) > 4 * self._n + 1_000:

@@ -151,21 +151,28 @@ class Package:
     def has(self, name: str) -> bool:
         return name in self._infos
 
-    def check_files(self, listed: Mapping[str, Listed], later: str = "") -> int:
-        """Check that the package holds exactly the files that the manifest lists, byte for byte; gives their total size.
-
-        Args:
-            listed: by the manifest.
-            later: files whose paths begin so are only looked for; whoever reads them compares their bytes (`Member`).
+    def check_names(self, listed: Mapping[str, Listed]) -> None:
+        """Check that the package holds exactly the files that the manifest lists.
 
         Raises:
-            Lie: a file is missing, added or changed.
+            Lie: a file is missing or added.
         """
         present = {name for name in self._infos if name not in (MANIFEST, SIGNATURE)}
         for name in sorted(set(listed) - present):
             raise Lie(f"{name} is listed in the manifest and missing from the package.")
         for name in sorted(present - set(listed)):
             raise Lie(f"{name} was added: the manifest does not list it.")
+
+    def check_files(self, listed: Mapping[str, Listed], later: str = "") -> int:
+        """Check the bytes of the files that the manifest lists; gives their total size.
+
+        Args:
+            listed: by the manifest; each is there.
+            later: files whose paths begin so are only counted; whoever reads them compares their bytes (`Member`).
+
+        Raises:
+            Lie: a file was changed.
+        """
         total = 0
         for name in sorted(listed):
             if later and name.startswith(later):

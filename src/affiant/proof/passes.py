@@ -91,7 +91,7 @@ def population_pass(
         tree.extend(leaf_hashes(packed))
         if drawing is not None:
             drawing.add(packed, rows)
-        file.write(csv_part([(*row[:2], leaf.hex(), *row[2:]) for row, leaf in zip(rows, leaves)]))  # noqa: B905 - Python 3.9
+        file.write(csv_part([(row[0], row[1], leaf.hex(), *row[2:]) for row, leaf in zip(rows, leaves)]))  # noqa: B905 - Python 3.9
         evidence.more_population(list(map(keep, rows)))
         count += len(rows)
     if not count:

@@ -45,6 +45,7 @@ class ReceiptVerifier(Verifier):
         if type(raw.get("tenant")) is not str or not raw["tenant"]:
             raise Malformed("The receipt names no tenant.")
         self._check_bounds()
+        self._package.check_names(self._manifest.files)
         total = self._package.check_files(self._manifest.files)
         return f"{len(self._manifest.files)} files, {total:,} bytes, for the tenant {raw['tenant']}"
 

@@ -8,12 +8,12 @@ Leaves out: joining the pieces (`rebuild`).
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import canonical
-from .beside import no_circles, side_by_side
+from .beside import how_many, no_circles, side_by_side
 from .errors import Lie, Malformed, ProofError
 from .hashes import leaf_hashes
 from .logkeys import KEY_EVENTS
@@ -273,18 +273,18 @@ def scan_there(start: int, end: int) -> Piece:
     return scan_piece(_job[0], start, end)
 
 
-def scan(job: Job, processes: int = 0) -> Iterator[Piece]:
-    """Read the whole range; gives its pieces in order.
+@contextmanager
+def scan(job: Job, processes: int = 0) -> "Iterator[Iterator[Piece]]":
+    """Read the whole range; gives its pieces in order. Other processes read while this one does something else.
 
     Args:
         job: what to scan.
-        processes: how many to use; 0: one a core where the range is long, else none besides this one.
+        processes: how many to use; 0: as many as are good where the range is long, else none besides this one.
     """
     pieces = job.pieces()
-    count = min(len(pieces), processes or (os.cpu_count() or 1 if len(pieces) >= MANY_PIECES else 1))
+    count = min(len(pieces), how_many(processes) if processes or len(pieces) >= MANY_PIECES else 1)
     if count <= 1:
-        for start, end in pieces:
-            yield scan_piece(job, start, end)
+        yield (scan_piece(job, start, end) for start, end in pieces)
         return
-    for result in side_by_side(count, scan_there, pieces, _begin, job):
-        yield result()
+    with side_by_side(count, scan_there, pieces, _begin, job) as results:
+        yield (result() for result in results)

@@ -5,12 +5,13 @@ Leaves out: what one recomputation does (`recompute`).
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, Generator, Iterator, List, Sequence, Tuple
 
 from . import grammar
-from .beside import side_by_side
+from .beside import how_many, side_by_side
 from .rebuild import Leaves
 from .recompute import Definition, Outcome, Recomputation, Recorded
 from .scan import Job
@@ -39,8 +40,9 @@ class Shared:
         return self.job.end - self.job.start
 
 
-def recompute_there(shared: Shared, definition: Definition, recorded: Recorded) -> Outcome:
-    """Recompute one control over tables that another process filled; raises as `Recomputation.run`."""
+@contextmanager
+def opened(shared: Shared) -> "Iterator[Tuple[SqliteEvidence, Leaves]]":
+    """Tables and leaves that another process filled, with the computed tables beside them."""
     job = shared.job
     with (
         SqliteEvidence(job.tables(), shared.database, there=True) as evidence,
@@ -48,14 +50,30 @@ def recompute_there(shared: Shared, definition: Definition, recorded: Recorded) 
     ):
         for name, rows in shared.computed.items():
             evidence.replace(name, rows)
+        yield evidence, leaves
+
+
+def recompute_there(shared: Shared, definition: Definition, recorded: Recorded) -> Outcome:
+    """Recompute one control over tables that another process filled; raises as `Recomputation.run`."""
+    with opened(shared) as (evidence, leaves):
         return Recomputation(definition, recorded, evidence, leaves.leaves, max_steps=max_steps(shared.entries)).run()
 
 
-def recompute_all(shared: Shared, controls: "Sequence[Tuple[Definition, Recorded]]", processes: int) -> Iterator[Any]:
-    """A function for each control, in order, that gives its `Outcome` or raises; the work is done side by side where it is long."""
-    if processes <= 1 or shared.entries < MANY_ENTRIES:
-        for definition, recorded in controls:
-            yield lambda definition=definition, recorded=recorded: recompute_there(shared, definition, recorded)
+def recompute_all(
+    work: "Callable[..., Any]", shared: Shared, controls: "Sequence[Tuple[Any, ...]]", processes: int = 0
+) -> "Generator[Callable[[], Any], None, None]":
+    """A function for each control, in order, that gives `work(shared, *control)` or raises.
+
+    Args:
+        work: a function of a module.
+        shared: its first argument.
+        controls: its further arguments, for each control.
+        processes: how many to use; 0: as many as are good where entries are many, else none besides this one.
+    """
+    items = [(shared, *control) for control in controls]
+    count = min(len(items), how_many(processes) if processes or shared.entries >= MANY_ENTRIES else 1)
+    if count <= 1:
+        yield from (partial(work, *item) for item in items)
         return
-    items = [(shared, definition, recorded) for definition, recorded in controls]
-    yield from side_by_side(min(processes, len(controls)), recompute_there, items)
+    with side_by_side(count, work, items) as results:
+        yield from results

@@ -42,8 +42,8 @@ from .prior import check_prior, prior_head
 from .rebuild import Filler, Leaves, Range, check_roots, join
 from .recompute import Definition, Outcome, Recorded
 from .recorded import check_sample_size, check_seed, describe, find_recorded
-from .scan import Job, Source, scan
-from .side import Shared, recompute_all
+from .scan import Job, Piece, Source, scan
+from .side import Shared, recompute_all, recompute_there
 from .trust import TrustPolicy
 from .views import SqliteEvidence, Views, views_digest
 
@@ -85,7 +85,7 @@ class Verifier:
         anchors: cosigned checkpoints that the reader obtained elsewhere (bytes of signed notes).
         source_of: gives another source of the range's entries than the package, from (log's key, start, end).
         prior: the package of the period before, for opening balances.
-        processes: how many to use; 0: one a core where there is much to do.
+        processes: how many to use; 0: as many as are good where there is much to do. The report is the same.
     """
 
     def __init__(
@@ -180,9 +180,14 @@ class Verifier:
             in_place=int(self._source_of is not None),
         )  # fmt: skip
         self._check_bounds()
-        total = package.check_files(self._manifest.files, ENTRIES)
+        package.check_names(self._manifest.files)
         if raw["mode"] == "full" or self._source_of is not None:
-            self._scan()
+            # Other processes read entries while this one reads the files besides.
+            with scan(self._scan_job(), self._processes) as pieces:
+                total = package.check_files(self._manifest.files, ENTRIES)
+                self._join(pieces)
+        else:
+            total = package.check_files(self._manifest.files, ENTRIES)
         return f"{len(self._manifest.files)} files, {total:,} bytes; manifest {self._manifest.digest}"
 
     def _check_bounds(self) -> None:
@@ -191,8 +196,8 @@ class Verifier:
         if not 0 <= self._bounds[0] <= self._bounds[1] < self._bounds[2]:
             raise Malformed("The manifest's range is empty or out of order.")
 
-    def _scan(self) -> None:
-        """Read every entry once; what is found wrong in one is kept for the step that it belongs to."""
+    def _scan_job(self) -> Job:
+        """What to read of every entry, once."""
         (start, view_from, end), package = self._bounds, self._package
         if self._source_of is None:
             source: "Source | str" = package_source(package, self._manifest.files, start, end)
@@ -209,10 +214,15 @@ class Verifier:
         self._job = Job(
             source, start, end, view_from, views if good else EMPTY_VIEWS, tuple(sorted(wanted)), every, folder, "pledge" in wanted
         )
-        self._leaves = Leaves(os.path.join(folder, "leaves"), start, end)
+        return self._job
+
+    def _join(self, pieces: "Iterator[Piece]") -> None:
+        """Put together what was read; what is found wrong in an entry is kept for the step that it belongs to."""
+        start, view_from, end = self._bounds
+        self._leaves = Leaves(os.path.join(self._job.folder, "leaves"), start, end)
         self._stack.callback(self._leaves.close)
         self._range = Range(start, end, view_from)
-        join(scan(self._job, self._processes), self._range, self._leaves)
+        join(pieces, self._range, self._leaves)
         if self._range.file_fault is not None:
             raise self._range.file_fault
 
@@ -435,8 +445,7 @@ class Verifier:
         filler.fill(end)
         computed = filler.computed(period["from"], period["to"])
         shared = Shared(self._job, database, os.path.join(self._job.folder, "leaves"), computed)
-        processes = self._processes or os.cpu_count() or 1
-        yield from recompute_all(shared, [(definition, recorded) for definition, recorded, _ in controls], processes)
+        yield from recompute_all(recompute_there, shared, [(definition, recorded) for definition, recorded, _ in controls], self._processes)
 
     def _control(self, definition: Definition, recorded: Recorded, runs: int, outcomes: "Iterator[Callable[[], Outcome]]") -> str:
         outcome = next(outcomes)()

@@ -35,7 +35,8 @@ COMPUTED: Dict[str, Tuple[Tuple[str, str], ...]] = {
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _PATH = re.compile(r"ref|actor|policy|producer|seq|body(\.[a-z0-9_]+)+|each(\.[a-z0-9_]+)*")
 ABSENT: Dict[str, Union[int, str]] = {"BIGINT": 0, "TEXT": ""}
-CACHE_KIB = 131_072
+CACHE_KIB = 65_536
+PAGE_BYTES = 16_384
 
 
 @dataclass(frozen=True)
@@ -212,10 +213,11 @@ class SqliteEvidence:
         self.connection.execute("ATTACH ? AS views", (f"file:{quote(path)}?mode=ro" if there else path,))
         # The tables can always be made again from the entries: nothing here has to outlive this process.
         for name in ("main", "views"):
-            for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{CACHE_KIB}"):
+            for pragma in (f"page_size = {PAGE_BYTES}", "journal_mode = OFF", "synchronous = OFF", f"cache_size = -{CACHE_KIB}"):
                 self.connection.execute(f"PRAGMA {name}.{pragma}")
         self.connection.execute("PRAGMA temp_store = FILE")
-        self.connection.execute("PRAGMA threads = 2")
+        # A sort takes the memory of a cache for each of its threads: one where other processes ask beside this one.
+        self.connection.execute(f"PRAGMA threads = {0 if there else 2}")
         if not there:
             for view in views.by_name.values():
                 self._create(f"views.{view.name}", view.schema(), *([""] if plain else []))
@@ -237,9 +239,10 @@ class SqliteEvidence:
             self._write()
 
     def flush(self) -> None:
-        """Write what is pending, and index it for queries."""
+        """Write what is pending, and index it for queries, which other processes may ask: this one keeps no memory for them."""
         self._write()
         self._index()
+        self.connection.execute("PRAGMA shrink_memory")
 
     def _write(self) -> None:
         self.connection.execute("BEGIN")
