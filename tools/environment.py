@@ -24,7 +24,8 @@ import sys
 
 from affiant.app import main
 
-sys.exit(main())
+if __name__ == "__main__":  # processes that commands start read this file again
+    sys.exit(main())
 """
 
 
@@ -47,8 +48,8 @@ def main() -> int:
 
 
 def stamp_of(name: str) -> str:
-    """What an environment depends on: the lock's bytes, this tree's place, the Python."""
-    digest = hashlib.sha256((ROOT / "locks" / f"{name}.txt").read_bytes()).hexdigest()
+    """What an environment depends on: the lock's bytes, the command put into it, this tree's place, the Python."""
+    digest = hashlib.sha256((ROOT / "locks" / f"{name}.txt").read_bytes() + SHIM.encode()).hexdigest()
     return f"{digest} {ROOT} {sys.version_info[0]}.{sys.version_info[1]}\n"
 
 
