@@ -260,13 +260,13 @@ def test_a_period_that_was_opened_late_keeps_what_its_runs_read(tmp_path: Path) 
     with Writer.open(home, RING, FixedClock(NOW + 5 * DAY), OPTIONS) as writer:
         writer.append(list(period_open_drafts(LedgerReader(home), "3", NOW + 4 * DAY)))
         writer.checkpoint()
-    plan = plan_prune(home, LedgerReader(home), OLD + 30 * DAY, NOW + 6 * DAY, [])
+    plan = plan_prune(LedgerReader(home), OLD + 30 * DAY, NOW + 6 * DAY, [])
     assert (plan.minimum, plan.refused) == (3072, ())
     other = old_home(tmp_path / "other")
     with Writer.open(other, RING, FixedClock(NOW + 5 * DAY), OPTIONS) as writer:
         writer.append(list(period_open_drafts(LedgerReader(other), "3", OLD + DAY)))
         writer.checkpoint()
-    plan = plan_prune(other, LedgerReader(other), OLD + 30 * DAY, NOW + 6 * DAY, [])
+    plan = plan_prune(LedgerReader(other), OLD + 30 * DAY, NOW + 6 * DAY, [])
     assert (plan.minimum, plan.refused) == (0, ("the open period's control runs and package read from entry 0 on",))
 
 

@@ -212,9 +212,11 @@ def closed(ref: str) -> Draft:
     return Draft("exchange.closed", {"outcome": "answered"}, ref=ref, tenant="t", actor="key:k")
 
 
-def rows(producer: str, first: int, drafts: list[Draft]) -> list[list[object]]:
+def rows(producer: str, first: int, drafts: list[Draft], at_us: int = NOW) -> list[list[object]]:
     marks = {"exchange.opened": 1, "exchange.closed": 2}
-    return [[first + n, marks.get(draft.type, 0), draft.ref, encode(draft, producer, first + n, NOW, 0)] for n, draft in enumerate(drafts)]
+    return [
+        [first + n, marks.get(draft.type, 0), draft.ref, encode(draft, producer, first + n, at_us, 0)] for n, draft in enumerate(drafts)
+    ]
 
 
 # -- writers as processes
@@ -230,13 +232,15 @@ run_writer(open_home(Path(sys.argv[1])), Keyring(bytes(range(32)), bytes(32), "l
            WriterOptions(grace_s=float(sys.argv[2])), ready=lambda: print("ready", flush=True))
 """
 _NODE = """
-import logging, sys
+import logging, os, sys
+from datetime import timedelta
 from pathlib import Path
 from affiant.kit.clock import open_clock
 from affiant.kit.home import open_home
 from affiant.kit.keyring import Keyring, open_keyring
-from affiant.ledger.serverhome import NodeOptions, SequencerOptions, TermOptions, run_node
+from affiant.ledger.serverhome import NodeOptions, SequencerOptions, TermOptions, objects, run_node
 logging.basicConfig(level=logging.WARNING)
+objects.DAY = timedelta(seconds=float(os.environ.get("AFFIANT_TEST_DAY_S", "86400")))  # so that a lock can end within a test
 grace_s, node_ttl_s, term_ttl_s, state_every, keep_entries, archive_s = map(float, sys.argv[2:])
 home = open_home(Path(sys.argv[1]))
 ring = open_keyring(home) if home.keyring.exists() else Keyring(bytes(range(32)), bytes(32), "local")
@@ -277,9 +281,9 @@ class EmbeddedWorld:
 
     kind = "embedded"
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, clock: Clock | None = None) -> None:
         self.home = create_home(root / "home", ORIGIN, NOW, "n1")
-        Writer.create(self.home, RING, SystemClock()).close()
+        Writer.create(self.home, RING, clock or SystemClock()).close()
 
     @contextmanager
     def writer(self, grace_s: float = 2.0) -> Iterator[Process]:

@@ -37,7 +37,7 @@ def ask_for_keys(home: Home, clock: Clock, asked: dict[str, Any]) -> dict[str, A
     """
     path = home.run / "writer.sock"
     if path.exists():
-        answer = _over_socket(path, asked)
+        answer = ask_writer(path, "key", asked, "See `affiant ledger key show` for what was done.")
         if answer is not None:
             return answer
     with home_lock(home):
@@ -110,8 +110,17 @@ def _open_file(home: Home, file: Path, unlock: str) -> Keyring:
                     os.environ[UNLOCK_ENV] = before
 
 
-def _over_socket(path: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
-    """Ask the writer that serves; None if none answers there."""
+def ask_writer(path: Path, verb: str, asked: dict[str, Any], lost: str) -> dict[str, Any] | None:
+    """Ask the writer that serves for something that is answered under the same verb; None if none answers there.
+
+    Args:
+        path: of its socket.
+        lost: what to do where the answer is lost.
+
+    Raises:
+        LedgerUnavailable: the answer was lost.
+        AffiantError: as the writer says.
+    """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(TIMEOUT_S)
     with connection:
@@ -121,16 +130,16 @@ def _over_socket(path: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
         except OSError:
             return None
         try:
-            connection.sendall(pack_frame(["key", 1, asked]))
+            connection.sendall(pack_frame([verb, 1, asked]))
             frames = Frames()
             while True:
                 data = connection.recv(65_536)
                 if not data:
-                    raise LedgerUnavailable("The writer closed the connection.", "See `affiant ledger key show` for what was done.")
+                    raise LedgerUnavailable("The writer closed the connection.", lost)
                 for message in frames.feed(data):
-                    if message[0] == "key":
+                    if message[0] == verb:
                         return dict(message[2])
                     kind = _ERRORS.get(str(message[2]), LedgerUnavailable)
                     raise kind(str(message[3]), "")
         except OSError as error:
-            raise LedgerUnavailable(f"The writer did not answer: {error}.", "See `affiant ledger key show` for what was done.") from error
+            raise LedgerUnavailable(f"The writer did not answer: {error}.", lost) from error

@@ -254,8 +254,9 @@ class Node:
                 self._start(self._hello(peer, str(message[1]), int(message[2])), peer, 0)
             elif verb == "bye":
                 self._bye(peer, int(message[1]))
-            elif verb == "key":
-                self._start(self._do_key(peer, int(message[1]), message[2]), peer, int(message[1]))
+            elif verb in ("key", "prune"):
+                ask = self._do_key if verb == "key" else self._do_prune
+                self._start(ask(peer, int(message[1]), message[2]), peer, int(message[1]))
             elif verb in ("outbox", "checkpoint", "status"):
                 work = {"outbox": self._do_outbox, "checkpoint": self._do_checkpoint, "status": self._do_status}[verb]
                 self._start(work(peer, int(message[1])), peer, int(message[1]))
@@ -490,6 +491,14 @@ class Node:
             peer.send("error", number, error.code, str(error))
         else:
             peer.send("key", number, {"index": made.index, "vkey": made.vkey})
+
+    async def _do_prune(self, peer: _Peer, number: int, asked: Any) -> None:
+        try:
+            index = await self.sequencer.move_floor(asked)
+        except AffiantError as error:
+            peer.send("error", number, error.code, str(error))
+        else:
+            peer.send("prune", number, {"index": index})
 
     async def _do_status(self, peer: _Peer, number: int) -> None:
         row = await self._store.ledger()

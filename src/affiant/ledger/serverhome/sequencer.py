@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from affiant.kit.clock import Clock
 from affiant.kit.errors import AffiantError, Conflict, CouldNotLook, LedgerFault, LedgerUnavailable
@@ -19,12 +19,14 @@ from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.ledger.logkeys import Wish
 from affiant.ledger.serverhome.archive import KEEP_ENTRIES, Archive
+from affiant.ledger.serverhome.floor import Removal, move_floor
 from affiant.ledger.serverhome.keychange import ChangedKey, NodeKeys
 from affiant.ledger.serverhome.objects import ObjectStore
 from affiant.ledger.serverhome.store import LedgerStore, new_incarnation
 from affiant.ledger.serverhome.term import KeyAwayError, SupersededError, Term, TermOptions
 
 _log = logging.getLogger("affiant.ledger")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Sequencer:
         self._store = store
         self._archive = Archive(store, objects, self.options.keep_entries)
         self._keys = NodeKeys(home, keyring)
-        self._wishes: list[tuple[Wish, asyncio.Future[ChangedKey]]] = []
+        self._wishes: list[tuple[Callable[[Term], Awaitable[Any]], asyncio.Future[Any]]] = []
         self._node = home.node
         self._clock = clock
         self._holder = f"{home.node}/{new_incarnation()}"
@@ -79,10 +81,28 @@ class Sequencer:
         Raises:
             BadInput, Conflict, NotFound, LedgerUnavailable: as `logkeys.rotate` and `revoke`.
         """
+        wish = Wish.read(asked)
+
+        async def change(term: Term) -> ChangedKey:
+            return await self._keys.change(term, self._store, wish, self._clock.now_us())
+
+        return await self._led(change)
+
+    async def move_floor(self, asked: Any) -> int:
+        """Let entries go (see `floor.move_floor`): lead, by force if need be, and do it.
+
+        Raises:
+            BadInput, Conflict, LedgerUnavailable: as `floor.move_floor`.
+        """
+        removal = Removal.read(asked)
+        return await self._led(lambda term: move_floor(term, self._store, removal))
+
+    async def _led(self, work: Callable[[Term], Awaitable[T]]) -> T:
+        """Have something done as the holder of a term; done again under the next one if the term is over before it took force."""
         if self._stopping.is_set():
             raise Conflict("This node is stopping.", "Ask again when it serves.")
-        future: asyncio.Future[ChangedKey] = asyncio.get_running_loop().create_future()
-        self._wishes.append((Wish.read(asked), future))
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._wishes.append((work, future))
         self.wake()
         return await future
 
@@ -103,7 +123,7 @@ class Sequencer:
         finally:
             for _, future in self._wishes:
                 if not future.done():
-                    future.set_exception(Conflict("This node stopped before the log's key was changed.", "Ask again when it serves."))
+                    future.set_exception(Conflict("This node stopped before it was done.", "Ask again when it serves."))
 
     async def _stand(self) -> None:
         """One turn: stand for election, and lead if elected."""
@@ -143,12 +163,12 @@ class Sequencer:
                 future.set_exception(Conflict(self._keys.lacking, ""))
         self._wishes.clear()
 
-    async def _change_keys(self, term: Term) -> None:
-        """Do what was asked for about the log's key."""
+    async def _do_wishes(self, term: Term) -> None:
+        """Do what was asked of the holder of the term."""
         while self._wishes:
-            wish, future = self._wishes[0]
+            work, future = self._wishes[0]
             try:
-                made = await self._keys.change(term, self._store, wish, self._clock.now_us())
+                made = await work(term)
             except AffiantError as error:
                 self._wishes.pop(0)
                 if not future.done():
@@ -194,7 +214,7 @@ class Sequencer:
             if archiving.done():
                 archiving.result()
             if self._wishes:
-                await self._change_keys(term)
+                await self._do_wishes(term)
             now = time.monotonic()
             if now - lost_looked > 1.0:
                 await self._store.lost_nodes()
