@@ -22,6 +22,7 @@ from affiant.ledger.archive import Archive
 from affiant.ledger.archiving import archive_days
 from affiant.ledger.fileops import FileOps
 from affiant.ledger.floor import NOTHING_PRUNED, PrunedError, floor_path, read_floor, save_floor
+from affiant.ledger.opening import holdings_of
 from affiant.ledger.pruning import left, take_away
 from affiant.ledger.retention import plan_prune
 from affiant.ledger.segment import segment_firsts
@@ -260,13 +261,13 @@ def test_a_period_that_was_opened_late_keeps_what_its_runs_read(tmp_path: Path) 
     with Writer.open(home, RING, FixedClock(NOW + 5 * DAY), OPTIONS) as writer:
         writer.append(list(period_open_drafts(LedgerReader(home), "3", NOW + 4 * DAY)))
         writer.checkpoint()
-    plan = plan_prune(LedgerReader(home), OLD + 30 * DAY, NOW + 6 * DAY, [])
+    plan = plan_prune(LedgerReader(home), holdings_of(LedgerReader(home)), OLD + 30 * DAY, NOW + 6 * DAY, [])
     assert (plan.minimum, plan.refused) == (3072, ())
     other = old_home(tmp_path / "other")
     with Writer.open(other, RING, FixedClock(NOW + 5 * DAY), OPTIONS) as writer:
         writer.append(list(period_open_drafts(LedgerReader(other), "3", OLD + DAY)))
         writer.checkpoint()
-    plan = plan_prune(LedgerReader(other), OLD + 30 * DAY, NOW + 6 * DAY, [])
+    plan = plan_prune(LedgerReader(other), holdings_of(LedgerReader(other)), OLD + 30 * DAY, NOW + 6 * DAY, [])
     assert (plan.minimum, plan.refused) == (0, ("the open period's control runs and package read from entry 0 on",))
 
 

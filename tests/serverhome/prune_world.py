@@ -8,9 +8,11 @@ from pathlib import Path
 from server_world import World, closed, note, opened
 
 from affiant.kit.clock import Clock, ClockFile
+from affiant.kit.home import Home
 from affiant.ledger import Draft, LedgerClientSync, period_open_drafts
+from affiant.ledger.opening import holdings_of
 from affiant.ledger.pruning import Taken, appending, take_away
-from affiant.ledger.retention import check_plan, holdings_of, plan_prune
+from affiant.ledger.retention import check_plan, plan_prune
 
 DAY = 86_400_000_000
 OLD = 1_700_000_000_000_000
@@ -18,8 +20,9 @@ NEW = OLD + 700 * DAY
 OLD_EVENTS, NEW_EVENTS = 1_400, 400
 
 
-def client(world: World, clock: Clock, role: str = "control") -> LedgerClientSync:
-    return LedgerClientSync(world.home.run / "writer.sock", world.home.node, role, clock, 20.0)
+def client(world: World, clock: Clock, role: str = "control", home: Home | None = None) -> LedgerClientSync:
+    at = home or world.home
+    return LedgerClientSync(at.run / "writer.sock", at.node, role, clock, 20.0)
 
 
 def age(world: World, clock: ClockFile, now: Clock) -> None:
@@ -44,7 +47,7 @@ def age(world: World, clock: ClockFile, now: Clock) -> None:
 def decide(world: World, now: Clock, before_us: int = OLD + 30 * DAY) -> int:
     """Prune as the API does: copies, the entry, the minimum index. Gives that index."""
     with world.reader() as reader:
-        plan = plan_prune(reader, before_us, now.now_us(), [])
+        plan = plan_prune(reader, holdings_of(reader), before_us, now.now_us(), [])
         check_plan(plan)
         holdings = holdings_of(reader)
         holdings.keep(plan.lasting)

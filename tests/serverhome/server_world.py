@@ -306,14 +306,23 @@ class ServerWorld:
 
     kind = "server"
 
-    def __init__(self, root: Path, postgres: Postgres, storage: Storage, name: str, clock: Clock | None = None, make: bool = True) -> None:
+    def __init__(
+        self,
+        root: Path,
+        postgres: Postgres,
+        storage: Storage,
+        name: str,
+        clock: Clock | None = None,
+        make: bool = True,
+        home: Home | None = None,
+    ) -> None:
         from affiant.ledger.serverhome import found
 
         self.root = root
         self.postgres = postgres
         os.environ["AFFIANT_TEST_DSN"] = postgres.dsn
         self.config = config(storage.endpoint, "env:AFFIANT_TEST_DSN", name)
-        self.home = create_home(root / "home", ORIGIN, NOW, "n1")
+        self.home = home or create_home(root / "home", ORIGIN, NOW, "n1")
         if make:
             found(self.home, RING, clock or SystemClock(), self.config)
 

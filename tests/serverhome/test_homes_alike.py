@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
+import os
+import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -23,7 +29,9 @@ from affiant.kit.home import Home
 from affiant.ledger import Draft, LedgerClient, LedgerClientSync, LedgerReader, encode
 from affiant.ledger.archive import Archive
 from affiant.ledger.floor import PrunedError
-from affiant.ledger.retention import check_plan, holdings_of, plan_prune
+from affiant.ledger.opening import holdings_of
+from affiant.ledger.retention import check_plan, plan_prune
+from affiant.ledger.tree import Tree
 from affiant.ledger.wire import Frames, pack_frame
 from affiant.proof.hashes import leaf_hash, root_of, verify_consistency, verify_inclusion
 from affiant.proof.note import Checkpoint, Note
@@ -388,11 +396,11 @@ def test_what_may_not_be_pruned_is_refused_alike(aged: World, clock: ClockFile, 
     with aged.writer():
         age(aged, clock, now)
         with aged.reader() as reader:
-            early = plan_prune(reader, NEW - 300 * DAY, NEW, [])
+            early = plan_prune(reader, holdings_of(reader), NEW - 300 * DAY, NEW, [])
             assert any("18 months" in why for why in early.refused)
-            later = plan_prune(reader, NEW + 2 * DAY, NEW + 900 * DAY, [])
+            later = plan_prune(reader, holdings_of(reader), NEW + 2 * DAY, NEW + 900 * DAY, [])
             assert any("open period" in why for why in later.refused)
-            held = plan_prune(reader, OLD + 30 * DAY, NEW, ["lh_1"])
+            held = plan_prune(reader, holdings_of(reader), OLD + 30 * DAY, NEW, ["lh_1"])
             assert held.refused == ("the legal hold lh_1 is in force",)
             with pytest.raises(Conflict, match="lh_1"):
                 check_plan(held)
@@ -440,3 +448,82 @@ def test_an_exchange_left_open_before_the_floor_is_interrupted_after_it(aged: Wo
         assert event.body["opened"] < 256
     report = aged.check()
     assert report.good, "\n".join(report.lines())
+
+
+class Served:
+    """`affiant ledger serve`, asked as any tlog-tiles client asks."""
+
+    def __init__(self, home: Home) -> None:
+        words = [sys.executable, "-m", "affiant", "ledger", "serve", "--home", str(home.root), "--port", "0"]
+        self.child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert self.child.stdout is not None
+        self.url = json.loads(self.child.stdout.readline())["url"]
+        self.host = self.url.removeprefix("http://")
+
+    def ask(self, path: str, method: str = "GET") -> tuple[int, bytes, dict[str, str]]:
+        with closing(http.client.HTTPConnection(self.host, timeout=20)) as link:
+            link.request(method, path)
+            answer = link.getresponse()
+            return answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()}
+
+    def get(self, path: str) -> bytes:
+        status, data, headers = self.ask(path)
+        assert status == 200, (path, status, data)
+        assert ("immutable" in headers["cache-control"]) == path.startswith("/tile/")
+        return data
+
+    def close(self) -> None:
+        self.child.send_signal(signal.SIGINT)
+        self.child.wait(20)
+        assert self.child.stdout is not None
+        self.child.stdout.close()
+
+
+def test_any_tlog_tiles_client_reads_it(aged: World, clock: ClockFile, tmp_path: Path) -> None:
+    """Checkpoint, bundles and tiles are served under their names, byte for byte those of the tree; a verifier of others takes them."""
+    now = open_clock()
+    with aged.writer(), closing(Served(aged.home)) as served:
+        age(aged, clock, now)
+        head = Checkpoint.parse(Note.parse(served.get("/checkpoint")).text)
+        with aged.reader() as reader:
+            entries = list(reader.entries(0, head.size))
+            vkey = str(reader.vkey)
+        wanted: dict[str, bytes] = {}
+        tree = Tree(lambda path, data, full: wanted.__setitem__(path, data))
+        tree.add(entries)
+        tree.put_partial()
+        assert tree.root() == head.root
+        for path, data in wanted.items():
+            assert served.get(f"/{path}") == data, path
+            (tmp_path / "mirror" / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "mirror" / path).write_bytes(data)
+        (tmp_path / "mirror" / "checkpoint").write_bytes(served.get("/checkpoint"))
+        go_verify(tmp_path / "mirror", vkey, tmp_path)
+        status, nothing, headers = served.ask("/tile/entries/000", "HEAD")
+        assert (status, nothing, headers["content-length"]) == (200, b"", str(len(wanted["tile/entries/000"])))
+        for path in (
+            "/minimum-index", "/keys.json", "/", "/writer.lock", "/tile/0/999", "/tile/entries/x000/000", "/tile/0/000.p/0", "/tile/9/000",
+            "/tile/0/000.p/300", "/../affiant.json", f"/tile/entries/{head.size // 256:03d}", "/lasting/00000000000000000000",
+        ):  # fmt: skip
+            assert served.ask(path)[0] == 404, path
+        minimum = decide(aged, now)
+        take(aged, now)
+        assert served.get("/minimum-index") == b"%d\n" % minimum
+        for number in range(minimum // 256):
+            assert served.ask(f"/tile/entries/{number:03d}")[0] == served.ask(f"/tile/0/{number:03d}")[0] == 404
+        assert served.get(f"/tile/entries/{minimum // 256:03d}") == wanted[f"tile/entries/{minimum // 256:03d}"]
+        assert served.get(f"/tile/0/{minimum // 256:03d}") == wanted[f"tile/0/{minimum // 256:03d}"]
+
+
+def go_verify(folder: Path, vkey: str, build: Path) -> None:
+    """What Go's own packages say of a log; where they are not installed, this part of the test is left out."""
+    gopath = Path("/usr/share/gocode")
+    if shutil.which("go") is None or not (gopath / "src/golang.org/x/mod/sumdb/tlog").is_dir():
+        return
+    source = Path(__file__).parents[1] / "go" / "verify" / "main.go"
+    environ = os.environ | {"GO111MODULE": "off", "GOPATH": str(gopath), "GOFLAGS": "", "GOCACHE": str(build / "cache")}
+    subprocess.run(["go", "build", "-o", str(build / "verify"), str(source)], env=environ, check=True, timeout=200)
+    words = [str(build / "verify"), "-dir", str(folder), "-vkey", vkey]
+    done = subprocess.run(words, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert b"entries authenticated" in done.stdout

@@ -7,7 +7,8 @@ from typing import Any
 
 from affiant.api.model import SIGNED_IN, Call, Field, RouteSpec
 from affiant.kit.errors import BadInput
-from affiant.ledger.retention import check_plan, holdings_of, plan_prune
+from affiant.ledger.opening import holdings_of
+from affiant.ledger.retention import check_plan, plan_prune
 
 
 def set_contact(call: Call) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def prune(call: Call) -> dict[str, Any]:
         raise BadInput("`before` is no instant.", "Give µs UTC.")
     holds = [hold.id for hold in records.sealed.holds()]
     holdings = holdings_of(reader)
-    plan = plan_prune(reader, call.body["before"], call.context.clock.now_us(), holds)
+    plan = plan_prune(reader, holdings, call.body["before"], call.context.clock.now_us(), holds)
     done = not call.body.get("dry_run", False)
     if done:
         check_plan(plan)

@@ -25,7 +25,6 @@ from affiant.ledger.fileops import FileOps
 from affiant.ledger.reader import LedgerReader
 from affiant.ledger.registry import REGISTRY
 from affiant.ledger.segment import segment_firsts, segment_name
-from affiant.ledger.where import is_server_home
 from affiant.proof.tiles import TILE_WIDTH, bundle_path
 
 MINIMUM = "minimum-index"
@@ -65,7 +64,7 @@ class Alone:
 
 
 class Holdings(Protocol):
-    """What is held of a ledger's entries, wherever it lies."""
+    """What is held of a ledger's entries, wherever it lies (`opening.holdings_of`)."""
 
     def minimum(self) -> int:
         """Lowest index that is published."""
@@ -90,15 +89,6 @@ class Holdings(Protocol):
     def holds(self) -> list[str]:
         """Ids of legal holds in force that records of this home may not know."""
         ...
-
-
-def holdings_of(reader: LedgerReader) -> Holdings:
-    """What a reader's ledger holds, on this disk or on servers."""
-    if not is_server_home(reader.home):
-        return _OwnHoldings(reader)
-    from affiant.ledger.serverhome.holdings import server_holdings
-
-    return server_holdings(reader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +141,11 @@ def minimum_index(home: Home) -> int:
     return int(text)
 
 
-def plan_prune(reader: LedgerReader, before_us: int, now_us: int, holds: Sequence[str]) -> PrunePlan:
+def plan_prune(reader: LedgerReader, holdings: Holdings, before_us: int, now_us: int, holds: Sequence[str]) -> PrunePlan:
     """Work out what would go, and whether it may.
 
     Args:
+        holdings: of the reader's ledger (`opening.holdings_of`).
         before_us: entries from then on stay.
         now_us: wall time.
         holds: ids of legal holds in force.
@@ -168,7 +159,6 @@ def plan_prune(reader: LedgerReader, before_us: int, now_us: int, holds: Sequenc
     head = reader.checkpoint()
     if not head.size:
         raise CouldNotLook("Nothing is signed yet.", "Try again in a second.")
-    holdings = holdings_of(reader)
     present, held = holdings.minimum(), reader.begin
     stay = reader.first_since(before_us)
     opening, needed = _open_period(reader)
@@ -215,7 +205,7 @@ def _day(at_us: int) -> str:
     return datetime.datetime.fromtimestamp(at_us / 1_000_000, datetime.UTC).date().isoformat()
 
 
-class _OwnHoldings:
+class OwnHoldings:
     """See `Holdings`: of a home that keeps its own ledger."""
 
     def __init__(self, reader: LedgerReader) -> None:

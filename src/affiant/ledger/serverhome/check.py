@@ -16,10 +16,9 @@ from affiant.kit.home import Home
 from affiant.ledger.anchorstore import AnchorStore
 from affiant.ledger.checkpoints import SignedHead, open_head, parse_vkey
 from affiant.ledger.floor import NOTHING_PRUNED
-from affiant.ledger.retention import holdings_of
 from affiant.ledger.serverhome.archive import head_key
 from affiant.ledger.serverhome.config import ServerConfig
-from affiant.ledger.serverhome.holdings import lasting_key
+from affiant.ledger.serverhome.holdings import ServerHoldings, lasting_key
 from affiant.ledger.serverhome.reader import ServerReader
 from affiant.ledger.serverhome.store import LedgerRow
 from affiant.ledger.tiles import check_tiles_below
@@ -314,7 +313,7 @@ class _Check:
         if len(kept) < recorded.get("lasting", 0):
             raise LedgerFault(f"{recorded['lasting']} lasting entries were kept when entries were pruned; {len(kept)} are here.", _NEXT)
         where = ", ".join(f"{part.start} to {part.stop - 1} {part.archived or 'for good'}" for part in floor.parts)
-        left = holdings_of(self.reader).left()
+        left = ServerHoldings(self.reader).left()
         return f"{where}; {len(kept)} lasting entries kept; {left} versions of bundles below are still in storage"
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from affiant.kit.errors import BadInput, Conflict
+from affiant.kit.errors import Conflict
 from affiant.ledger.archive import bundle_number
 from affiant.ledger.reader import LedgerReader
-from affiant.ledger.retention import Alone, Holdings
+from affiant.ledger.retention import Alone
 from affiant.ledger.serverhome.objects import Version
 from affiant.ledger.serverhome.reader import ServerReader
 from affiant.proof.tiles import TILE_WIDTH, bundle_path
@@ -38,19 +38,8 @@ def holds_in(reader: LedgerReader) -> list[str]:
     return [event.ref for _, event in reader.of_types("hold.placed") if event.ref not in released]
 
 
-def server_holdings(reader: LedgerReader) -> Holdings:
-    """The holdings of a ledger on servers.
-
-    Raises:
-        BadInput: the reader is one of a home that keeps its own ledger.
-    """
-    if not isinstance(reader, ServerReader):
-        raise BadInput("The ledger lies on servers, and is read as if it lay here.", "Open it with `open_reader`.")
-    return _ServerHoldings(reader)
-
-
-class _ServerHoldings:
-    """See `Holdings`."""
+class ServerHoldings:
+    """See `Holdings`: of a ledger on servers."""
 
     def __init__(self, reader: ServerReader) -> None:
         self._reader = reader

@@ -20,13 +20,13 @@ from affiant.kit.clock import Clock
 from affiant.kit.errors import Conflict, CouldNotLook, LedgerUnavailable
 from affiant.kit.home import Home, home_lock
 from affiant.kit.keyring import open_keyring
+from affiant.ledger.asking import ask_writer
 from affiant.ledger.days import time_of
 from affiant.ledger.fileops import FileOps
 from affiant.ledger.floor import Floor, Part, floor_bytes
-from affiant.ledger.keycall import ask_writer
 from affiant.ledger.pruning import ROLE, Taken, Told, check_recorded, find_removal, producers_before, put_packs, removal_body
-from affiant.ledger.retention import holdings_of, lasting_below
-from affiant.ledger.serverhome.holdings import bundle_versions
+from affiant.ledger.retention import lasting_below
+from affiant.ledger.serverhome.holdings import ServerHoldings, bundle_versions, holds_in
 from affiant.ledger.serverhome.reader import ServerReader
 from affiant.ledger.syncclient import LedgerClientSync
 
@@ -53,7 +53,7 @@ def take_away(
         LedgerFault: entries are not those of the tree; nothing of theirs was removed.
         CouldNotLook: servers cannot be reached or refuse; asking again goes on.
     """
-    row, holdings = reader.row(), holdings_of(reader)
+    row, holdings = reader.row(), ServerHoldings(reader)
     seen = row.placed
     _refuse_held((*holds(), *holdings.holds()))
     if row.minimum <= row.held:
@@ -95,7 +95,7 @@ def _clear(reader: ServerReader, start: int, packs: int, index: int, holds: Hold
     versions, freed = bundle_versions(reader, 0, held), 0
     locked: list[dict[str, Any]] = []
     while some := list(islice(versions, VERSIONS_AT_ONCE)):
-        _refuse_held((*holds(), *holdings_of(reader).holds()))
+        _refuse_held((*holds(), *holds_in(reader)))
         pending = [(each, reader.objects.threads.submit(reader.objects.remove, each)) for each in some]
         for version, answer in pending:
             stays = answer.result()

@@ -232,6 +232,10 @@ class ServerReader(LedgerReader):
                 return None
         return data
 
+    def tile(self, level: int, number: int, width: int) -> bytes:
+        """The first `width` hashes of a tile that the head in force covers, side by side."""
+        return b"".join(self._tile(level, number, width))
+
     def keys_in_database(self) -> tuple[list[bytes], str]:
         """Statements about the log's key whose entries lie under a signed head, and the key that signs, as PostgreSQL has them."""
         rows = self._db.do(self._db.store.key_rows()) if self._db.do(self._db.store.has_keys()) else []
