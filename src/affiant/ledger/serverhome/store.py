@@ -47,6 +47,7 @@ class LedgerRow:
         pruned: entries that PostgreSQL let go because storage holds them.
         minimum: lowest index that is published.
         held: lowest index that is held at all.
+        short: whether the disk was found full, and the reserve is not whole again.
     """
 
     term: int
@@ -60,6 +61,7 @@ class LedgerRow:
     log_vkey: str
     minimum: int = 0
     held: int = 0
+    short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +252,7 @@ class LedgerStore:
         return LedgerRow(
             int(row["term"]), str(row["holder"]), int(row["placed"]), head, int(row["answered"]), int(row["archived"]),
             int(row["pruned"]), str(row["origin"]), str(row["log_vkey"]), int(row.get("minimum", 0)), int(row.get("held", 0)),
+            bool(row.get("short", False)),
         )  # fmt: skip
 
     async def heads(self, archived: bool | None = None) -> list[SignedHead]:
@@ -474,15 +477,35 @@ class LedgerStore:
         rows = await self._fetch("SELECT @.pump_outbox($1, $2, $3)", producer, node, most)
         return int(rows[0][0])
 
-    # -- where the entries held begin
-
-    async def ensure_floor(self) -> None:
-        """Make what pruning needs where a ledger was founded without it."""
-        if await self._fetch("SELECT 1 WHERE to_regclass($1) IS NOT NULL", f"{self._s}.floor"):
+    async def ensure_newest(self) -> None:
+        """Make what pruning and the reserve need where a ledger was founded without it."""
+        if await self._fetch("SELECT 1 WHERE to_regproc($1) IS NOT NULL", f"{self._s}.make_reserve"):
             return
         async with self._connection() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", self._s)
             await connection.execute(schema.floor_statements(self._s))
+            await connection.execute(schema.reserve_statements(self._s))
+
+    # -- room for closings and refusals
+
+    async def reserve_bytes(self) -> int:
+        """Bytes on PostgreSQL's disk that the reserve has."""
+        rows = await self._fetch("SELECT COALESCE(pg_relation_size(to_regclass($1)), 0)", f"{self._s}.reserve")
+        return int(rows[0][0])
+
+    async def make_reserve(self, megabytes: int) -> None:
+        """Make the reserve anew.
+
+        Raises:
+            NoRoom: the disk has not so much room; nothing was taken of it.
+        """
+        await self._fetch("SELECT @.make_reserve($1)", megabytes)
+
+    async def spend_reserve(self) -> None:
+        """Give the reserve back to the disk, and let all nodes know that it is full."""
+        await self._fetch("SELECT @.spend_reserve()")
+
+    # -- where the entries held begin: pruning
 
     async def publish_from(self, minimum: int) -> bool:
         """Publish a minimum index. False if a higher one is published, or there are not so many entries."""
