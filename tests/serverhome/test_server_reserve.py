@@ -100,10 +100,10 @@ def settle_wal(world: ServerWorld) -> None:
 
 
 def refused(one: LedgerClientSync) -> bool:
-    """Whether a new exchange cannot be opened for want of room; one that can is closed again."""
+    """Whether a new exchange cannot be opened for want of room; one that can is closed again. Large, so that files must grow."""
     ref = f"ex_{secrets.token_hex(8)}"
     try:
-        one.append([opened(ref)])
+        one.append([Draft("exchange.opened", {"surface": "chat.completions", "note": "x" * 30_000}, ref=ref, tenant="t", actor="key:k")])
     except NoRoom:
         return True
     one.append([closed(ref)])
@@ -115,7 +115,7 @@ def refusal(number: int) -> Draft:
 
 
 def test_on_a_full_disk_open_exchanges_are_closed_and_refusals_written(world: ServerWorld, disk: Path) -> None:
-    """Openings are refused on all nodes, over a start, too; closings, refusals, places and heads go on in the reserve till it is refilled."""
+    """Openings are refused on all nodes, over a start, too; closings, refusals, places and heads go on in the reserve."""
     second = world.node("n2")
     with world.writer() as writer, link(world.home, "gateway") as one:
         with world.writer(home=second), link(second, "gateway") as two:

@@ -209,17 +209,21 @@ BEGIN
 END $$;
 """
 
-# Room for closings and refusals on a full disk (`reserve`): random bytes, which no file system stores in less, a page a row, without WAL.
+# Room for closings and refusals on a full disk (`reserve`): bytes that no file system stores in less, a page a row, without WAL.
 _RESERVE = """
 ALTER TABLE @.ledger ADD COLUMN IF NOT EXISTS short boolean NOT NULL DEFAULT false;
 CREATE OR REPLACE FUNCTION @.make_reserve(p_megabytes integer) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  pages bytea[] := array(SELECT string_agg(sha512((random()::text || page || part)::bytea), ''::bytea)
+    FROM generate_series(1, 128) AS page, generate_series(1, 125) AS part GROUP BY page);
 BEGIN
   DROP TABLE IF EXISTS @.reserve;
   CREATE UNLOGGED TABLE @.reserve(data bytea NOT NULL);
   ALTER TABLE @.reserve ALTER COLUMN data SET STORAGE PLAIN;
-  INSERT INTO @.reserve
-    SELECT (SELECT string_agg(sha512((random()::text || page || part)::bytea), ''::bytea) FROM generate_series(1, 125) AS part)
-    FROM generate_series(1, p_megabytes * 128) AS page;
+  FOR megabyte IN 1 .. p_megabytes LOOP
+    INSERT INTO @.reserve SELECT overlay(page PLACING sha512((megabyte || '/' || number)::bytea) FROM 1)
+      FROM unnest(pages) WITH ORDINALITY AS each(page, number);
+  END LOOP;
   UPDATE @.ledger SET short = false WHERE short;
 END $$;
 CREATE OR REPLACE FUNCTION @.spend_reserve() RETURNS void LANGUAGE plpgsql AS $$
