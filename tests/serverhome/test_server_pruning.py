@@ -20,7 +20,7 @@ import pytest
 pytest.importorskip("asyncpg", reason="the package asyncpg is not installed")
 
 from prune_world import DAY, NEW, OLD, age, client, decide, take
-from server_world import RING, Postgres, ServerWorld, Storage, config, note, unused_name
+from server_world import RING, EmbeddedWorld, Postgres, ServerWorld, Storage, config, note, unused_name
 from test_server_fencing import begin, with_store
 
 from affiant.app import main
@@ -31,7 +31,7 @@ from affiant.ledger import Draft
 from affiant.ledger.floor import PrunedError
 from affiant.ledger.opening import holdings_of
 from affiant.ledger.retention import plan_prune
-from affiant.ledger.serverhome import LedgerStore, ObjectStore, ServerReader, SupersededError, objects, pruning
+from affiant.ledger.serverhome import LedgerStore, ObjectStore, ServerReader, SupersededError, migrate, objects, pruning
 from affiant.ledger.serverhome.floor import Removal, move_floor
 from affiant.ledger.serverhome.holdings import bundle_versions, lasting_key
 from affiant.proof.tiles import bundle_path, tile_path
@@ -398,6 +398,23 @@ def test_a_ledger_founded_before_there_was_pruning_is_brought_up(old: ServerWorl
     good(old)
 
 
+def test_a_minimum_index_moves_with_its_ledger(tmp_path: Path, clock: ClockFile, postgres: Postgres, storage: Storage) -> None:
+    """What was decided at home and not taken away yet is decided on the servers, and taken away there."""
+    now = open_clock()
+    embedded = EmbeddedWorld(tmp_path, now)
+    with embedded.writer():
+        age(embedded, clock, now)
+        minimum = decide(embedded, now)
+    world = ServerWorld(tmp_path, postgres, storage, unused_name(), make=False, home=embedded.home)
+    assert migrate(world.home, RING, now, world.config).good
+    with world.reader() as reader:
+        assert holdings_of(reader).minimum() == minimum
+    with world.writer():
+        assert take(world, now, tmp_path / "cold").stop == minimum
+    good(world)
+
+
+XML = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 PEOPLE = "people:\n  - {id: ann, roles: [admin]}\n  - {id: bo, roles: [compliance]}\n  - {id: cy, roles: [compliance]}\n"
 
 
@@ -427,9 +444,10 @@ def test_the_command_prunes_names_what_is_locked_and_goes_on(
         said = capsys.readouterr()
         return code, json.loads(said.out.splitlines()[-1]) if said.out else {}, said.err
 
-    with closing(ObjectStore(world.config)) as store:
-        until = datetime.now(UTC) + timedelta(seconds=20)
-        assert store.request("PUT", bundle_path(3), {"retention": ""}, {"Content-MD5": md5(until)}, retention(until)).status == 200
+    until = datetime.now(UTC) + timedelta(days=2)
+    longer = f"<Mode>COMPLIANCE</Mode><RetainUntilDate>{until:%Y-%m-%dT%H:%M:%SZ}</RetainUntilDate>"
+    lock(world, bundle_path(2), "retention", f"<Retention {XML}>{longer}</Retention>")
+    lock(world, bundle_path(3), "legal-hold", f"<LegalHold {XML}><Status>ON</Status></LegalHold>")
     code, plan, said = prune("--dry-run")
     assert (code, plan["minimum"], plan["held"], plan["left"]) == (0, MINIMUM, 0, 0), said
     assert "becomes of the entries" in prune()[2]
@@ -440,27 +458,27 @@ def test_the_command_prunes_names_what_is_locked_and_goes_on(
         hold = next(event.ref for _, event in reader.of_types("hold.placed"))
     assert main(["ledger", "hold", "release", hold, "--why", "x", "--home", root, "--as", "bo"]) == 0
     code, done, said = prune("--archive-to", str(tmp_path / "cold"))
-    assert (code, done["held"], [each["key"] for each in done["locked"]]) == (0, MINIMUM, [bundle_path(3)]), said
-    assert f"Left in storage: {bundle_path(3)}" in said and "Give this command again after" in said
-    assert done["removed_bytes"] > 100_000
+    assert (code, done["held"], [each["key"] for each in done["locked"]]) == (0, MINIMUM, [bundle_path(2), bundle_path(3)]), said
+    assert f"Left in storage: {bundle_path(2)}" in said and f"is locked until {until:%Y-%m-%d}" in said
+    assert f"Left in storage: {bundle_path(3)}" in said and "by a legal hold of the storage" in said
+    assert "Give this command again after" in said and done["removed_bytes"] > 100_000
     capsys.readouterr()
     assert main(["ledger", "show", "--index", "700", "--home", root]) == 3
     assert f"archived at {tmp_path / 'cold'}" in capsys.readouterr().err
-    assert prune("--dry-run")[1]["left"] == 1
-    while datetime.now(UTC) <= until:
-        time.sleep(0.2)
+    assert prune("--dry-run")[1]["left"] == 2
+    lock(world, bundle_path(3), "legal-hold", f"<LegalHold {XML}><Status>OFF</Status></LegalHold>")
     code, done, said = prune("--for-good")
-    assert (code, done["locked"], bundles(world)) == (0, [], []), said
-    assert "nothing to prune" in prune("--for-good")[2]
+    assert (code, [each.key for each in bundles(world)]) == (0, [bundle_path(2)]), said
+    assert done["removed_bytes"] > 0 and "What was left of an earlier pruning" in said
+    with closing(ObjectStore(world.config)) as store:
+        assert store.request("HEAD", bundle_path(2)).status == 200
     assert main(["ledger", "verify", "--home", root]) == 0
     assert "10. What was pruned is recorded" in capsys.readouterr().err
 
 
-def retention(until: datetime) -> bytes:
-    """A lock until then, as S3 wants it."""
-    words = f"<Mode>COMPLIANCE</Mode><RetainUntilDate>{until:%Y-%m-%dT%H:%M:%SZ}</RetainUntilDate>"
-    return f'<Retention xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{words}</Retention>'.encode()
-
-
-def md5(until: datetime) -> str:
-    return base64.b64encode(hashlib.md5(retention(until), usedforsecurity=False).digest()).decode()
+def lock(world: ServerWorld, key: str, kind: str, words: str) -> None:
+    """Lock an object longer, as an administrator of the storage may."""
+    headers = {"Content-MD5": base64.b64encode(hashlib.md5(words.encode(), usedforsecurity=False).digest()).decode()}
+    with closing(ObjectStore(world.config)) as store:
+        answer = store.request("PUT", key, {kind: ""}, headers, words.encode())
+        assert answer.status == 200, answer.body

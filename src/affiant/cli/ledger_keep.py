@@ -116,7 +116,8 @@ def prune(ctx: click.Context, before: str, folder: Path | None, for_good: bool, 
         "locked": list(taken.locked),
     })  # fmt: skip
     place = "the servers" if is_server_home(opened) else "this disk"
-    say(f"Entries {taken.start:,} to {taken.stop - 1:,} are off {place}, {where}: {taken.bytes:,} bytes freed.")
+    gone = f"Entries {taken.start:,} to {taken.stop - 1:,} are off {place}, {where}"
+    say(f"{gone if taken.start < taken.stop else 'What was left of an earlier pruning was gone through'}: {taken.bytes:,} bytes freed.")
     _say_locked(taken)
     return 0
 

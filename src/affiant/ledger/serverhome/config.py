@@ -17,7 +17,7 @@ from affiant.kit.secretref import check_ref
 from affiant.ledger.where import config_path, is_server_home
 
 FORMAT = 1
-MIN_RESERVE_MB, MAX_RESERVE_MB = 64, 4_096  # PostgreSQL takes 16 MiB at once for its WAL: less than four of them are gone at a touch
+MIN_RESERVE_MB, MAX_RESERVE_MB = 64, 512  # PostgreSQL takes 16 MiB at once for its WAL: less than four of them are gone at a touch
 _SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"(?:[A-Za-z0-9._-]+/)*")

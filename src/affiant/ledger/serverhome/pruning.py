@@ -54,8 +54,7 @@ def take_away(
         CouldNotLook: servers cannot be reached or refuse; asking again goes on.
     """
     row, holdings = reader.row(), ServerHoldings(reader)
-    seen = row.placed
-    _refuse_held((*holds(), *holdings.holds()))
+    _refuse_held((*holds(), *holds_in(reader)))
     if row.minimum <= row.held:
         return _clear(reader, row.held, 0, -1, holds, told)
     check_recorded(reader, row.minimum)
@@ -66,10 +65,11 @@ def take_away(
     told("packs made")
     floor = _floor(reader, row.minimum, str(archive_to.resolve()) if archive_to else "")
     body = removal_body(floor, row.held, len(lasting), packs, by)
-    _refuse_held(holds())
-    index = lead({
-        "start": row.held, "record": floor_bytes(floor), "body": body, "actor": by, "index": find_removal(reader, body), "seen": seen,
-    })  # fmt: skip
+    found = find_removal(reader, body)
+    # Order: the size first, so that a hold is either among the entries looked through or behind them, where the node looks.
+    seen = reader.row().placed
+    _refuse_held((*holds(), *holds_in(reader)))
+    index = lead({"start": row.held, "record": floor_bytes(floor), "body": body, "actor": by, "index": found, "seen": seen})
     told("floor moved")
     return _clear(reader, row.held, len(packs), index, holds, told)
 
