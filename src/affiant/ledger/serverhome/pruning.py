@@ -20,6 +20,7 @@ from affiant.kit.clock import Clock
 from affiant.kit.errors import Conflict, CouldNotLook, LedgerUnavailable
 from affiant.kit.home import Home, home_lock
 from affiant.kit.keyring import open_keyring
+from affiant.ledger.archiving import alone_with
 from affiant.ledger.asking import ask_writer
 from affiant.ledger.days import time_of
 from affiant.ledger.fileops import FileOps
@@ -53,6 +54,11 @@ def take_away(
         LedgerFault: entries are not those of the tree; nothing of theirs was removed.
         CouldNotLook: servers cannot be reached or refuse; asking again goes on.
     """
+    with alone_with(reader.home.run / "prune"):
+        return _take(reader, lead, archive_to, by, holds, told)
+
+
+def _take(reader: ServerReader, lead: Lead, archive_to: Path | None, by: str, holds: Holds, told: Told) -> Taken:
     row, holdings = reader.row(), ServerHoldings(reader)
     _refuse_held((*holds(), *holds_in(reader)))
     if row.minimum <= row.held:

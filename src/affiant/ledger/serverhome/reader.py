@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ from affiant.proof.hashes import HASH_SIZE, leaf_hash, node_hash
 from affiant.proof.tiles import TILE_WIDTH, bundle_path, tile_path, unpack_bundle
 
 T = TypeVar("T")
+FRESH_S = 1.0
 
 
 class BlockingStore:
@@ -72,6 +74,7 @@ class ServerReader(LedgerReader):
         self.config = config or load_config(home)
         self.objects = ObjectStore(self.config)
         self._row: LedgerRow | None = None
+        self._asked = 0.0
         self._forgotten = -1
         try:
             self._db = BlockingStore(self.config)
@@ -95,7 +98,7 @@ class ServerReader(LedgerReader):
     def floor(self) -> Floor:
         """As `LedgerReader.floor`."""
         with self._lock:
-            held = (self._row or self.row()).held
+            held = self._placed(0).held
             if held != self._floor.begin:
                 self._floor = self._read_floor() if held else NOTHING_PRUNED
             return self._floor
@@ -114,7 +117,7 @@ class ServerReader(LedgerReader):
     @property
     def begin(self) -> int:
         """As `LedgerReader.begin`."""
-        return (self._row or self.row()).held
+        return self._placed(0).held
 
     def lasting(self) -> dict[int, bytes]:
         """As `LedgerReader.lasting`; held against the tree by `check`, not here."""
@@ -144,7 +147,7 @@ class ServerReader(LedgerReader):
         """What PostgreSQL says of the ledger now."""
         with self._lock:
             self._row = row = self._db.do(self._db.store.ledger())
-            self._head = row.head
+            self._head, self._asked = row.head, time.monotonic()
             if row.held > self._forgotten:
                 self._forget(row.held)
             return row
@@ -171,9 +174,9 @@ class ServerReader(LedgerReader):
         return self._size
 
     def _placed(self, stop: int) -> LedgerRow:
-        """The ledger's row, asked again only if it does not cover `stop` yet: what has its place keeps it."""
+        """The ledger's row, asked again only if it does not cover `stop` yet (what has its place keeps it), or entries may have gone."""
         row = self._row
-        return row if row is not None and stop <= row.placed else self.row()
+        return row if row is not None and stop <= row.placed and time.monotonic() - self._asked < FRESH_S else self.row()
 
     def entries(self, start: int, stop: int) -> Iterator[bytes]:
         """As `LedgerReader.entries`."""
@@ -242,7 +245,7 @@ class ServerReader(LedgerReader):
         return [row.note for row in rows if row.recorded], self.row().log_vkey
 
     def _in_storage(self, number: int) -> bool:
-        row = self._row or self.row()
+        row = self._placed(0)
         if number >= row.archived:
             row = self.row()
         return number < row.archived
