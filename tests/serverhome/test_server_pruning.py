@@ -383,9 +383,10 @@ def test_the_sequencer_prunes_its_own_copies_while_the_floor_moves(old: ServerWo
 
 
 def test_a_ledger_founded_before_there_was_pruning_is_brought_up(old: ServerWorld, clock: ClockFile) -> None:
-    """Readers read a ledger without the new columns; a node that starts makes them."""
-    old.sql("ALTER TABLE @.ledger DROP COLUMN minimum, DROP COLUMN held")
-    old.sql("DROP FUNCTION @.take_away")
+    """Readers read a ledger without the new columns; a node that starts makes them, and what a reserve needs."""
+    old.sql("ALTER TABLE @.ledger DROP COLUMN minimum, DROP COLUMN held, DROP COLUMN short")
+    for name in ("take_away", "make_reserve", "spend_reserve"):
+        old.sql(f"DROP FUNCTION @.{name}")
     old.sql("DROP TABLE @.floor")
     old.sql("DROP TABLE @.lasting")
     now = open_clock()
@@ -396,6 +397,8 @@ def test_a_ledger_founded_before_there_was_pruning_is_brought_up(old: ServerWorl
         age(old, clock, now)
         decide(old, now)
         assert take(old, now).stop == MINIMUM
+    old.sql("SELECT @.make_reserve(1)")
+    assert old.sql("SELECT pg_relation_size('@.reserve')") == [(1 << 20,)]
     good(old)
 
 
