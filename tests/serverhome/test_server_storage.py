@@ -243,3 +243,27 @@ def test_what_cannot_be_read_is_not_served(servers: ServerWorld) -> None:
             assert served.ask("/checkpoint")[0] == 200
             assert served.ask(f"/{tile_path(0, 0)}")[0] == 503
         save_config(servers.home, servers.config)
+
+
+def test_a_bundle_that_storage_hides_stays_in_the_database(servers: ServerWorld) -> None:
+    """While a marker lies over a bundle its entries do not leave PostgreSQL, the node says so and goes on; without the marker they go."""
+    with servers.writer(keep_entries=100_000) as writer:
+        fill(servers, 1_000)
+        until(lambda: numbers(servers)[1] >= 3)
+        writer.end()
+    with closing(ObjectStore(servers.config)) as objects:
+        assert objects.request("DELETE", bundle_path(0)).status == 204
+        with servers.writer(keep_entries=100, state_every=100), link(servers) as one:
+            until(lambda: "tile/entries/000 is not there" in one.status()["fault"])
+            one.append([note("goes on")])
+            one.checkpoint()
+            assert numbers(servers)[2] == 0
+            [marker] = [each for each in objects.versions(bundle_path(0)) if each.marker]
+            assert objects.remove(marker) is None
+            until(lambda: numbers(servers)[2] >= 512)
+            until(lambda: one.status()["fault"] == "")
+    check(servers)
+
+
+def link(world: ServerWorld) -> LedgerClientSync:
+    return LedgerClientSync(world.home.run / "writer.sock", "n1", "control", CLOCK, 20.0)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from affiant.kit.errors import LedgerFault, NotFound
+from affiant.kit.errors import CouldNotLook, LedgerFault, NotFound
 from affiant.ledger.serverhome.batches import entries_of
 from affiant.ledger.serverhome.objects import ObjectStore
 from affiant.ledger.serverhome.store import LedgerRow, LedgerStore
@@ -100,13 +100,16 @@ class Archive:
 
         Raises:
             LedgerFault: storage holds other bytes than PostgreSQL; nothing was removed.
+            CouldNotLook: storage cannot be used, or does not show a bundle that it took; nothing was removed.
         """
         row = await self._store.ledger()
         try:
             return await self._prune(term, row)
-        except (LedgerFault, NotFound):
+        except (LedgerFault, NotFound) as error:
             if (await self._store.ledger()).held > row.held:
                 return 0  # the floor moved over what was being compared
+            if isinstance(error, NotFound):
+                raise CouldNotLook(error.message, "Nothing was removed; see docs/operations-server.md, Backup.") from error
             raise
 
     async def _prune(self, term: Term, row: LedgerRow) -> int:
