@@ -10,8 +10,9 @@ from affiant.kit.home import Home, create_home
 from affiant.kit.keyring import Keyring
 from affiant.ledger import Draft, LedgerReader, Writer, WriterOptions, encode, period_open_drafts, verify_home
 from affiant.ledger.fileops import FileOps
+from affiant.ledger.opening import holdings_of
 from affiant.ledger.pruning import Taken, take_away
-from affiant.ledger.retention import check_plan, keep_lasting, plan_prune, publish_minimum
+from affiant.ledger.retention import check_plan, plan_prune
 from affiant.proof.hashes import leaf_hash, root_of
 
 DAY = 86_400_000_000
@@ -66,12 +67,12 @@ def old_home(root: Path) -> Home:
 
 def decide(home: Home, before_us: int = OLD + 30 * DAY) -> int:
     """Prune as the API does: copies, the entry, the minimum index. Gives that index."""
-    plan = plan_prune(home, LedgerReader(home), before_us, NOW + DAY, [])
+    plan = plan_prune(LedgerReader(home), holdings_of(LedgerReader(home)), before_us, NOW + DAY, [])
     check_plan(plan)
-    keep_lasting(home, LedgerReader(home), plan)
+    holdings_of(LedgerReader(home)).keep(plan.lasting)
     body = {"minimum": plan.minimum, "before": before_us, "root": plan.root, "by": "bo"}
     append(home)(Draft("ledger.pruned", body, ref=str(plan.minimum), actor="person:bo"))
-    publish_minimum(home, plan.minimum)
+    holdings_of(LedgerReader(home)).publish(plan.minimum)
     return plan.minimum
 
 

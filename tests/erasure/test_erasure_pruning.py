@@ -22,6 +22,7 @@ from affiant.ledger.archive import Archive
 from affiant.ledger.archiving import archive_days
 from affiant.ledger.fileops import FileOps
 from affiant.ledger.floor import NOTHING_PRUNED, PrunedError, floor_path, read_floor, save_floor
+from affiant.ledger.opening import holdings_of
 from affiant.ledger.pruning import left, take_away
 from affiant.ledger.retention import plan_prune
 from affiant.ledger.segment import segment_firsts
@@ -201,11 +202,14 @@ def test_killed_after_each_step(home: Home, tmp_path: Path, stop: str, archived:
             os.kill(os.getpid(), signal.SIGKILL)
 
     assert _in_child(lambda: take(home, tmp_path / "cold", told) and None)
+    if stop in ("pruned.json written", "bundles removed"):  # the command sees that there is something to go on with
+        assert holdings_of(LedgerReader(home)).left() > 0
     goes_on(home, "between")
     taken = take(home, tmp_path / "cold")
     assert taken.stop == read_floor(home).begin == minimum
     reader = goes_on(home)
     assert len(list(reader.of_types("ledger.removed"))) == 1
+    assert holdings_of(reader).left() == 0
     assert segment_firsts(home.segments)[0] > 2_000
     assert not (home.ledger / bundle_path(minimum // 256 - 1)).exists()
 
@@ -260,13 +264,13 @@ def test_a_period_that_was_opened_late_keeps_what_its_runs_read(tmp_path: Path) 
     with Writer.open(home, RING, FixedClock(NOW + 5 * DAY), OPTIONS) as writer:
         writer.append(list(period_open_drafts(LedgerReader(home), "3", NOW + 4 * DAY)))
         writer.checkpoint()
-    plan = plan_prune(home, LedgerReader(home), OLD + 30 * DAY, NOW + 6 * DAY, [])
+    plan = plan_prune(LedgerReader(home), holdings_of(LedgerReader(home)), OLD + 30 * DAY, NOW + 6 * DAY, [])
     assert (plan.minimum, plan.refused) == (3072, ())
     other = old_home(tmp_path / "other")
     with Writer.open(other, RING, FixedClock(NOW + 5 * DAY), OPTIONS) as writer:
         writer.append(list(period_open_drafts(LedgerReader(other), "3", OLD + DAY)))
         writer.checkpoint()
-    plan = plan_prune(other, LedgerReader(other), OLD + 30 * DAY, NOW + 6 * DAY, [])
+    plan = plan_prune(LedgerReader(other), holdings_of(LedgerReader(other)), OLD + 30 * DAY, NOW + 6 * DAY, [])
     assert (plan.minimum, plan.refused) == (0, ("the open period's control runs and package read from entry 0 on",))
 
 

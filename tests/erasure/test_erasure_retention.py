@@ -18,8 +18,9 @@ from affiant.kit.errors import Conflict, LedgerFault
 from affiant.kit.home import Home, create_home
 from affiant.kit.keyring import Keyring
 from affiant.ledger import Draft, LedgerReader, Writer, period_open_drafts, verify_home
+from affiant.ledger.opening import holdings_of
 from affiant.ledger.registry import REGISTRY
-from affiant.ledger.retention import CLASSES, check_plan, cutoff_us, end_index, keep_lasting, minimum_index, plan_prune, publish_minimum
+from affiant.ledger.retention import CLASSES, check_plan, cutoff_us, end_index, keep_copies, minimum_index, plan_prune, publish_minimum
 from affiant.proof.hashes import leaf_hash, root_of, verify_inclusion
 from affiant.proof.tlogproof import TlogProof
 
@@ -69,13 +70,13 @@ def test_a_cutoff_is_counted_in_calendar_months() -> None:
 def test_pruning_is_refused_too_early_in_the_open_period_and_under_a_hold(home: Home) -> None:
     """Each refusal is named; nothing is published for it."""
     reader = LedgerReader(home)
-    early = plan_prune(home, reader, NOW - 300 * DAY, NOW, [])
+    early = plan_prune(reader, holdings_of(reader), NOW - 300 * DAY, NOW, [])
     assert any("18 months" in why for why in early.refused)
-    held = plan_prune(home, reader, OLD + 30 * DAY, NOW, ["lh_1"])
+    held = plan_prune(reader, holdings_of(reader), OLD + 30 * DAY, NOW, ["lh_1"])
     assert held.refused == ("the legal hold lh_1 is in force",)
     with pytest.raises(Conflict, match="lh_1"):
         check_plan(held)
-    later = plan_prune(home, reader, NOW + 2 * DAY, NOW + 900 * DAY, [])
+    later = plan_prune(reader, holdings_of(reader), NOW + 2 * DAY, NOW + 900 * DAY, [])
     assert any("open period" in why for why in later.refused)
     assert minimum_index(home) == 0
 
@@ -84,13 +85,13 @@ def test_after_pruning_tree_and_proofs_are_unchanged(home: Home) -> None:
     """The minimum index is published, what lies below is answered with 404, everything from it on still proves itself."""
     reader = LedgerReader(home)
     head = reader.checkpoint()
-    plan = plan_prune(home, reader, OLD + 30 * DAY, NOW, [])
+    plan = plan_prune(reader, holdings_of(reader), OLD + 30 * DAY, NOW, [])
     assert plan.refused == ()
     assert plan.minimum % 256 == 0
     assert plan.minimum == plan.entries == 1792
     assert plan.root == root_of(leaf_hash(entry) for entry in reader.entries(0, plan.minimum)).hex()
     check_plan(plan)
-    kept = keep_lasting(home, reader, plan)
+    kept = keep_copies(home, reader, plan.lasting)
     assert len(kept) == 2
     assert kept[0].name == "0.json"
     publish_minimum(home, plan.minimum)
@@ -107,7 +108,7 @@ def test_after_pruning_tree_and_proofs_are_unchanged(home: Home) -> None:
         proof = TlogProof.parse(value["proof"].encode())
         verify_inclusion(value["index"], head.size, leaf_hash(value["entry"].encode()), list(proof.path), head.root)
     with pytest.raises(Conflict, match="nothing to prune"):
-        check_plan(plan_prune(home, reader, OLD + 30 * DAY, NOW, []))
+        check_plan(plan_prune(reader, holdings_of(reader), OLD + 30 * DAY, NOW, []))
     _served(home, plan.minimum)
 
 

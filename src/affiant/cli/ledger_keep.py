@@ -15,7 +15,9 @@ from affiant.kit.clock import open_clock
 from affiant.kit.errors import BadInput
 from affiant.kit.home import Home
 from affiant.ledger.pruning import Taken, appending, take_away
-from affiant.ledger.where import need_own_ledger
+from affiant.ledger.where import is_server_home
+
+SAID = 10
 
 
 @click.group("hold")
@@ -81,15 +83,17 @@ def prune(ctx: click.Context, before: str, folder: Path | None, for_good: bool, 
     Refused before 18 months are over, inside the open period and under a legal hold. Either --archive-to or --for-good says what becomes of
     the entries; both are recorded. Copies of entries about keys, erasures and prunings stay in the home, each with its proof. Killed
     anywhere, it is asked for again. May run while the home is served.
+
+    A ledger on servers is pruned for all its nodes. Of its bundles in storage those go whose lock is over; the rest is named with the end
+    of its lock (`locked`), and goes when the command is given again after it.
     """
     opened = need_home(home)
-    need_own_ledger(opened, "Pruning")
     if not dry_run and (folder is None) == (not for_good):
         raise BadInput("Say what becomes of the entries.", "Give either --archive-to DIR or --for-good; --dry-run shows what would go.")
     with session(ctx, opened, person) as api:
         plan: dict[str, Any] = api.post("/ledger/prune", {"before": moment_us(before), "dry_run": True})
         open_now = api.served
-        if not dry_run and (plan["entries"] or plan["refused"] or plan["held"] >= plan["minimum"]):
+        if not dry_run and (plan["entries"] or plan["refused"] or (plan["held"] >= plan["minimum"] and not plan["left"])):
             plan = api.post("/ledger/prune", {"before": moment_us(before), "dry_run": False})
         if not dry_run and open_now:
             taken = _take(opened, folder, person, lambda: _holds(api))
@@ -97,15 +101,36 @@ def prune(ctx: click.Context, before: str, folder: Path | None, for_good: bool, 
     if dry_run:
         out(plan)
         say(f"Would go: {words}; before {when(plan['before_us'])}.")
+        if plan["locked_until_us"]:
+            say(f"Locked in storage until {when(plan['locked_until_us'])}.")
+        if plan["left"]:
+            say(f"Still there, though taken away before: {plan['left']:,}.")
         for why in plan["refused"]:
             say(f"Refused: {why}.")
         return FINDING if plan["refused"] else 0
     if not open_now:
         taken = _take(opened, folder, person, tuple)
     where = f"copies in {folder}" if folder is not None else "for good"
-    out(plan | {"done": True, "removed_bytes": taken.bytes, "packs": taken.packs, "held": taken.stop, "recorded": taken.index})
-    say(f"Entries {taken.start:,} to {taken.stop - 1:,} are off this disk, {where}: {taken.bytes:,} bytes freed.")
+    out(plan | {
+        "done": True, "removed_bytes": taken.bytes, "packs": taken.packs, "held": taken.stop, "recorded": taken.index,
+        "locked": list(taken.locked),
+    })  # fmt: skip
+    place = "the servers" if is_server_home(opened) else "this disk"
+    gone = f"Entries {taken.start:,} to {taken.stop - 1:,} are off {place}, {where}"
+    say(f"{gone if taken.start < taken.stop else 'What was left of an earlier pruning was gone through'}: {taken.bytes:,} bytes freed.")
+    _say_locked(taken)
     return 0
+
+
+def _say_locked(taken: Taken) -> None:
+    for each in taken.locked[:SAID]:
+        until = f"until {when(each['until_us'])}" if each["until_us"] else "by a legal hold of the storage"
+        say(f"Left in storage: {each['key']} (version {each['version']}) is locked {until}.")
+    if len(taken.locked) > SAID:
+        say(f"{len(taken.locked) - SAID:,} more are listed above (`locked`).")
+    if taken.locked:
+        last = max(each["until_us"] for each in taken.locked)
+        say(f"No node reads them any more. Give this command again after {when(last)}." if last else "Give this command again later.")
 
 
 def _holds(api: Session) -> list[str]:
@@ -113,8 +138,13 @@ def _holds(api: Session) -> list[str]:
 
 
 def _take(home: Home, folder: Path | None, person: str, holds: Callable[[], Sequence[str]]) -> Taken:
+    by = f"person:{person}" if person else "system:local"
+    if is_server_home(home):
+        from affiant.ledger.serverhome.pruning import prune_servers
+
+        return prune_servers(home, open_clock(), folder, by, holds)
     with appending(home, open_clock()) as append:
-        return take_away(home, append, folder, f"person:{person}" if person else "system:local", holds)
+        return take_away(home, append, folder, by, holds)
 
 
 @click.command("erasures")

@@ -24,12 +24,13 @@ def archive(keep_days: int, home: Path | None) -> None:
     """Deflate closed days into HOME/archive and take their plain bundles and segments away.
 
     Each pack is read back and held against the hash tiles before anything goes. `affiant ledger serve` gives archived bundles as
-    before; every other command reads through. May run while the home is served.
+    before; every other command reads through. May run while the home is served. Refused where the ledger lies on servers: there
+    storage is the archive.
     """
     from affiant.ledger.archiving import archive_days
 
     opened = need_home(home)
-    need_own_ledger(opened, "Archiving")
+    need_own_ledger(opened, "Archiving", "Storage is its archive: full bundles lie there, locked, and leave the database by themselves.")
     done = archive_days(opened, keep_days, say=say)
     out({
         "packs": done.packs, "entries": done.entries, "bytes": done.bytes, "bundle_bytes_removed": done.bundles_removed,

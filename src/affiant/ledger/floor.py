@@ -1,7 +1,8 @@
 """Where the entries held on this disk begin: `HOME/pruned.json`, written when bytes of a pruned prefix are taken off it.
 
-It is truth, not derived: a start has no other source for what producers had written and left open at that place. Its digest stands in
-the entry `ledger.removed`. Absent means that entry 0 is held. Leaves out: deciding (`retention`), the steps (`pruning`).
+Where the ledger lies on servers, the same record lies in PostgreSQL. It is truth, not derived: a start has no other source for what
+producers had written and left open at that place. Its digest stands in the entry `ledger.removed`. Absent means that entry 0 is held.
+Leaves out: deciding (`retention`), the steps (`pruning`).
 """
 
 from __future__ import annotations
@@ -86,7 +87,21 @@ def read_floor(home: Home) -> Floor:
         LedgerFault: it is damaged.
     """
     try:
-        raw = json.loads(floor_path(home).read_bytes())
+        return parse_floor(floor_path(home).read_bytes())
+    except FileNotFoundError:
+        return NOTHING_PRUNED
+    except (OSError, ValueError) as error:
+        raise LedgerFault(f"{floor_path(home)} cannot be used: {error}.", _RESTORE) from error
+
+
+def parse_floor(data: bytes) -> Floor:
+    """The record out of its bytes.
+
+    Raises:
+        ValueError: they are none.
+    """
+    try:
+        raw = json.loads(data)
         if raw.pop("format") != FORMAT:
             raise ValueError("another format")
         digest = raw.pop("digest")
@@ -94,17 +109,19 @@ def read_floor(home: Home) -> Floor:
         floor = Floor(**raw)
         if floor.digest != digest or floor.begin <= 0 or floor.begin % TILE_WIDTH or len(bytes.fromhex(floor.root)) != 32:
             raise ValueError("its fields contradict one another")
-    except FileNotFoundError:
-        return NOTHING_PRUNED
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LedgerFault(f"{floor_path(home)} cannot be used: {error}.", _RESTORE) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"it lacks what a floor has: {error}") from error
     return floor
+
+
+def floor_bytes(floor: Floor) -> bytes:
+    """The record as it is stored."""
+    return json.dumps({"format": FORMAT, "digest": floor.digest, **asdict(floor)}, separators=(",", ":")).encode() + b"\n"
 
 
 def save_floor(home: Home, floor: Floor, ops: FileOps) -> None:
     """Write the record; on disk with its name when this returns."""
-    data = json.dumps({"format": FORMAT, "digest": floor.digest, **asdict(floor)}, separators=(",", ":")).encode()
-    ops.replace(floor_path(home), data + b"\n", durable=True)
+    ops.replace(floor_path(home), floor_bytes(floor), durable=True)
 
 
 def floor_stamp(home: Home) -> tuple[int, int]:

@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from affiant.kit.clock import Clock
-from affiant.kit.errors import AffiantError, BadInput, Conflict, CouldNotLook, Forbidden, LedgerUnavailable, NotFound
+from affiant.kit.errors import BadInput, Conflict
 from affiant.kit.home import Home, home_lock
 from affiant.kit.keyring import UNLOCK_ENV, Keyring, open_keyring, save_keyring
 from affiant.kit.secretref import check_ref
+from affiant.ledger.asking import ask_writer
 from affiant.ledger.logkeys import chain, change
 from affiant.ledger.where import is_server_home
-from affiant.ledger.wire import Frames, pack_frame, reachable
 from affiant.ledger.writer import Writer
-
-TIMEOUT_S = 30.0
-_ERRORS: dict[str, type[AffiantError]] = {kind.code: kind for kind in (BadInput, Conflict, CouldNotLook, Forbidden, NotFound)}
 
 
 def ask_for_keys(home: Home, clock: Clock, asked: dict[str, Any]) -> dict[str, Any]:
@@ -37,7 +33,7 @@ def ask_for_keys(home: Home, clock: Clock, asked: dict[str, Any]) -> dict[str, A
     """
     path = home.run / "writer.sock"
     if path.exists():
-        answer = _over_socket(path, asked)
+        answer = ask_writer(path, "key", asked, "See `affiant ledger key show` for what was done.")
         if answer is not None:
             return answer
     with home_lock(home):
@@ -108,29 +104,3 @@ def _open_file(home: Home, file: Path, unlock: str) -> Keyring:
                 os.environ.pop(UNLOCK_ENV)
                 if before is not None:
                     os.environ[UNLOCK_ENV] = before
-
-
-def _over_socket(path: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
-    """Ask the writer that serves; None if none answers there."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(TIMEOUT_S)
-    with connection:
-        try:
-            with reachable(path) as name:
-                connection.connect(name)
-        except OSError:
-            return None
-        try:
-            connection.sendall(pack_frame(["key", 1, asked]))
-            frames = Frames()
-            while True:
-                data = connection.recv(65_536)
-                if not data:
-                    raise LedgerUnavailable("The writer closed the connection.", "See `affiant ledger key show` for what was done.")
-                for message in frames.feed(data):
-                    if message[0] == "key":
-                        return dict(message[2])
-                    kind = _ERRORS.get(str(message[2]), LedgerUnavailable)
-                    raise kind(str(message[3]), "")
-        except OSError as error:
-            raise LedgerUnavailable(f"The writer did not answer: {error}.", "See `affiant ledger key show` for what was done.") from error

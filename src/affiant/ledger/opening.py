@@ -1,4 +1,4 @@
-"""The reader and the check that fit a home, whether it keeps its own ledger or its ledger lies on servers.
+"""The reader, the check and the holdings that fit a home, whether it keeps its own ledger or its ledger lies on servers.
 
 What servers need is imported only for a home that has them. Leaves out: both kinds themselves (`reader`, `serverhome`).
 """
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from affiant.kit.home import Home
 from affiant.ledger.reader import LedgerReader
+from affiant.ledger.retention import Holdings, OwnHoldings
 from affiant.ledger.verify import Report, verify_home
 from affiant.ledger.where import is_server_home
 
@@ -51,3 +52,14 @@ def verify_any(home: Home, vkey: str | None = None) -> Report:
     from affiant.ledger.serverhome.check import check_server
 
     return check_server(home, vkey=vkey)
+
+
+def holdings_of(reader: LedgerReader) -> Holdings:
+    """What the ledger of a reader holds, on this disk or on servers."""
+    if not is_server_home(reader.home):
+        return OwnHoldings(reader)
+    from affiant.ledger.serverhome.holdings import ServerHoldings
+    from affiant.ledger.serverhome.reader import ServerReader
+
+    assert isinstance(reader, ServerReader)
+    return ServerHoldings(reader)

@@ -26,6 +26,7 @@ from affiant.kit.keyring import open_keyring
 from affiant.ledger.archive import ARCHIVE, MAX_RUN, Archive, Pack, PackWriter, bundle_number, check_pack, pack_name
 from affiant.ledger.archiving import alone_with, remove_bundles
 from affiant.ledger.days import time_of
+from affiant.ledger.derived import forget_below
 from affiant.ledger.envelope import Draft
 from affiant.ledger.fileops import FileOps
 from affiant.ledger.floor import Floor, Part, read_floor, save_floor
@@ -47,7 +48,15 @@ Told = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was taken off the disk: entries [start, stop), bytes given back, packs made outside, index of the entry that says so."""
+    """What was taken away.
+
+    Args:
+        start: entries [start, stop) went.
+        bundle_bytes: given back by bundles; by packs of the archive `pack_bytes`; by segments `segment_bytes`.
+        packs: made outside.
+        index: of the entry that says so; -1 where an attempt before wrote it.
+        locked: what stays on servers because its lock is not over, and until when: `key`, `version`, `until_us`.
+    """
 
     start: int
     stop: int
@@ -56,6 +65,7 @@ class Taken:
     segment_bytes: int
     packs: int
     index: int
+    locked: tuple[dict[str, Any], ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -97,19 +107,20 @@ def _take(
     if minimum <= before.begin:
         return _clear(home, before, before.begin, 0, -1, ops, told)
     reader = LedgerReader(home)
-    _check_recorded(reader, minimum)
+    check_recorded(reader, minimum)
     held = holds()
     if held:
         raise Conflict(f"The legal hold {held[0]} is in force.", "Nothing is taken off the disk until it is released.")
     lasting = lasting_below(reader, minimum)
     keep_copies(home, reader, [index for index in lasting if index >= before.begin])
     told("copies kept")
-    packs = _archived(home, reader, before.begin, minimum, archive_to, ops) if archive_to is not None else []
+    packs = put_packs(home, reader, before.begin, minimum, archive_to, ops) if archive_to is not None else []
     told("packs made")
     floor = _floor(home, reader, before, minimum, str(archive_to.resolve()) if archive_to else "")
     index = _record(reader, floor, before.begin, len(lasting), packs, by, append)
     told("recorded")
-    _forget_derived(home, told)
+    forget_below(home, minimum)
+    told("derived removed")
     if holds():
         raise Conflict("A legal hold was placed meanwhile.", "Nothing was taken off the disk; release it and ask again.")
     save_floor(home, floor, ops)
@@ -117,7 +128,7 @@ def _take(
     return _clear(home, floor, before.begin, len(packs), index, ops, told)
 
 
-def _check_recorded(reader: LedgerReader, minimum: int) -> None:
+def check_recorded(reader: LedgerReader, minimum: int) -> None:
     """The decision must stand in the ledger, under a signed head.
 
     Raises:
@@ -134,7 +145,7 @@ def _check_recorded(reader: LedgerReader, minimum: int) -> None:
 # -- copies outside
 
 
-def _archived(home: Home, reader: LedgerReader, start: int, stop: int, folder: Path, ops: FileOps) -> list[dict[str, Any]]:
+def put_packs(home: Home, reader: LedgerReader, start: int, stop: int, folder: Path, ops: FileOps) -> list[dict[str, Any]]:
     """Put entries [start, stop) into packs in a folder, each read back and held against the tree, and say what they are."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -194,14 +205,27 @@ def _digest(path: Path) -> str:
 # -- what is known of them afterwards
 
 
-def _floor(home: Home, reader: LedgerReader, before: Floor, begin: int, archived: str) -> Floor:
-    """What pruned.json will say: where entry `begin` lies, and what producers had written and left open before it."""
+def producers_before(reader: LedgerReader, before: Floor, begin: int) -> dict[str, Any]:
+    """What producers had written and left open before entry `begin` (`Producers.dump`), each entry held against the tree.
+
+    Raises:
+        LedgerFault: one is not that of the tree.
+    """
     producers = Producers.load(before.producers) if before.begin else Producers()
+    leaves: list[bytes] = []
     for index, entry in enumerate(reader.entries(before.begin, begin), before.begin):
-        if index % TILE_WIDTH == 0 and reader.leaf_hash(index) != leaf_hash(entry):
+        if index % TILE_WIDTH == 0:
+            leaves = reader.leaf_hashes(index // TILE_WIDTH)
+        if leaves[index % TILE_WIDTH] != leaf_hash(entry):
             raise LedgerFault(f"Entry {index} is not that of the tree.", "Run `affiant ledger verify`.")
         producers.replay(index, rows_of([Frame(index, entry, 0, True)]))
     dumped: dict[str, Any] = json.loads(json.dumps(producers.dump()))
+    return dumped
+
+
+def _floor(home: Home, reader: LedgerReader, before: Floor, begin: int, archived: str) -> Floor:
+    """What pruned.json will say: where entry `begin` lies, and what producers had written and left open before it."""
+    dumped = producers_before(reader, before, begin)
     firsts = [first for first in segment_firsts(home.segments) if first <= begin]
     segment, offset = -1, 0
     if firsts and firsts[-1] < begin:
@@ -219,38 +243,32 @@ def _record(
     reader: LedgerReader, floor: Floor, start: int, lasting: int, packs: list[dict[str, Any]], by: str, append: Append
 ) -> int:  # fmt: skip
     """The entry that says what goes and where copies are; one that a killed attempt wrote is taken as it is. Gives its index."""
-    archived = floor.parts[-1].archived
+    body = removal_body(floor, start, lasting, packs, by)
+    index = find_removal(reader, body)
+    return append(Draft(REMOVED, body, ref=str(floor.begin), actor=by)) if index < 0 else index
+
+
+def removal_body(floor: Floor, start: int, lasting: int, packs: list[dict[str, Any]], by: str) -> dict[str, Any]:
+    """Body of the entry that says that entries [start, floor.begin) go.
+
+    Args:
+        lasting: entries below of which copies are kept.
+        packs: copies outside (`put_packs`).
+        by: who does it, such as `person:ana`.
+    """
     body: dict[str, Any] = {
         "below": floor.begin, "from": start, "root": floor.root, "state": floor.digest, "lasting": lasting, "packs": packs, "by": by,
     }  # fmt: skip
-    if archived:
-        body["archived"] = archived
-    for index, event in reader.of_types(REMOVED):
-        if {**event.body, "by": by} == body:
-            return index
-    return append(Draft(REMOVED, body, ref=str(floor.begin), actor=by))
+    archived = floor.parts[-1].archived
+    return body | {"archived": archived} if archived else body
+
+
+def find_removal(reader: LedgerReader, body: dict[str, Any]) -> int:
+    """Index of the entry that says the same, whoever did it; -1 if there is none."""
+    return next((index for index, event in reader.of_types(REMOVED) if {**event.body, "by": body["by"]} == body), -1)
 
 
 # -- taking away
-
-
-def _forget_derived(home: Home, told: Told) -> None:
-    """Remove what was derived from entries that go; it is made again from those that stay."""
-    begin = minimum_index(home)
-    for folder in (home.derived / "parquet" / "_manifest", home.derived / "refs"):
-        for path in sorted(folder.iterdir()) if folder.exists() else ():
-            if path.name.partition("-")[0].isdigit() and int(path.name.partition("-")[0]) < begin:
-                path.unlink(missing_ok=True)
-    for path in home.derived.glob("parquet/*/day=*/*"):
-        if path.name.partition("-")[0].isdigit() and int(path.name.partition("-")[0]) < begin:
-            path.unlink(missing_ok=True)
-    (home.derived / "parquet" / "straddlers.json").unlink(missing_ok=True)
-    for name in ("index.db", "console.db"):
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            (home.derived / f"{name}{suffix}").unlink(missing_ok=True)
-    for name in ("parquet.check", "refs.check"):
-        shutil.rmtree(home.derived / name, ignore_errors=True)
-    told("derived removed")
 
 
 def _clear(home: Home, floor: Floor, start: int, packs: int, index: int, ops: FileOps, told: Told) -> Taken:
@@ -279,7 +297,8 @@ def _clear(home: Home, floor: Floor, start: int, packs: int, index: int, ops: Fi
     if floor.segment >= 0 and path.exists():
         gone += blank(path, floor.offset, ops)
         told("segment blanked")
-    _forget_derived(home, told)
+    forget_below(home, floor.begin)
+    told("derived removed")
     return Taken(start, floor.begin, bundles, packed, gone, packs, index)
 
 

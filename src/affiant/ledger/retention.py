@@ -3,8 +3,8 @@
 Pruning takes a prefix out of what is published and changes neither tree nor proofs: any entry from the minimum index on, any root and any
 proof between sizes from there on can still be had. It is refused before a class's time is over, inside the open period (whose opening
 balances must stay, with all that its control runs and its package read) and under any legal hold. Entries of a *lasting* type are copied
-before, each with its proof, to `HOME/files/lasting/`. `HOME/ledger/minimum-index` holds the index as decimal text. Leaves out: taking
-bytes off the disk (`pruning`).
+before, each with its proof, to `HOME/files/lasting/`. `HOME/ledger/minimum-index` holds the index as decimal text. A ledger on servers
+keeps both there (`serverhome.pruning`); the rules are the same. Leaves out: taking bytes off the disk (`pruning`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 from affiant.kit.errors import BadInput, Conflict, CouldNotLook, LedgerFault
 from affiant.kit.home import Home
@@ -54,6 +55,43 @@ def cutoff_us(now_us: int, months: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Alone:
+    """Files or objects that hold nothing else than certain entries: how many, their bytes, when the newest lock on them ends (0: none)."""
+
+    files: int
+    bytes: int
+    locked_until_us: int = 0
+
+
+class Holdings(Protocol):
+    """What is held of a ledger's entries, wherever it lies (`opening.holdings_of`)."""
+
+    def minimum(self) -> int:
+        """Lowest index that is published."""
+        ...
+
+    def publish(self, minimum: int) -> None:
+        """Publish a minimum index; `Conflict` if a higher one is."""
+        ...
+
+    def keep(self, indexes: Iterable[int]) -> None:
+        """Keep copies of entries for good."""
+        ...
+
+    def alone(self, start: int, stop: int) -> Alone:
+        """What holds entries of [start, stop) alone."""
+        ...
+
+    def left(self) -> int:
+        """How many files or versions of objects are there though everything in them was taken away."""
+        ...
+
+    def holds(self) -> list[str]:
+        """Ids of legal holds in force that records of this home may not know."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class PrunePlan:
     """What pruning would do.
 
@@ -65,6 +103,8 @@ class PrunePlan:
         entries: how many would no longer be published.
         files: how many bundles, packs of the archive and segments hold nothing else than entries that would no longer be published.
         bytes: their size. Hash tiles stay.
+        left: bundles, packs and segments (on servers: versions of objects) below `held` that are still there.
+        locked_until_us: when the newest lock on what would go ends; 0 where nothing is locked.
         lasting: indexes of entries whose copies stay for ever.
         root: hex root over the entries below `minimum`.
         refused: why it may not be done; empty if it may.
@@ -77,6 +117,8 @@ class PrunePlan:
     entries: int
     files: int
     bytes: int
+    left: int
+    locked_until_us: int
     lasting: tuple[int, ...]
     root: str
     refused: tuple[str, ...]
@@ -99,10 +141,11 @@ def minimum_index(home: Home) -> int:
     return int(text)
 
 
-def plan_prune(home: Home, reader: LedgerReader, before_us: int, now_us: int, holds: Sequence[str]) -> PrunePlan:
+def plan_prune(reader: LedgerReader, holdings: Holdings, before_us: int, now_us: int, holds: Sequence[str]) -> PrunePlan:
     """Work out what would go, and whether it may.
 
     Args:
+        holdings: of the reader's ledger (`opening.holdings_of`).
         before_us: entries from then on stay.
         now_us: wall time.
         holds: ids of legal holds in force.
@@ -116,12 +159,12 @@ def plan_prune(home: Home, reader: LedgerReader, before_us: int, now_us: int, ho
     head = reader.checkpoint()
     if not head.size:
         raise CouldNotLook("Nothing is signed yet.", "Try again in a second.")
-    present, held = minimum_index(home), reader.begin
+    present, held = holdings.minimum(), reader.begin
     stay = reader.first_since(before_us)
     opening, needed = _open_period(reader)
     asked = min(head.size if stay is None else stay, head.size - KEPT_NEWEST)
     minimum = max(present, min(asked, needed) // TILE_WIDTH * TILE_WIDTH)
-    refused = [f"the legal hold {hold} is in force" for hold in holds]
+    refused = [f"the legal hold {hold} is in force" for hold in dict.fromkeys((*holds, *holdings.holds()))]
     months = max(each.months for each in CLASSES.values())
     if before_us > cutoff_us(now_us, months):
         refused.append(f"entries are kept for {months} months: nothing after {_day(cutoff_us(now_us, months))} may go")
@@ -132,9 +175,12 @@ def plan_prune(home: Home, reader: LedgerReader, before_us: int, now_us: int, ho
     elif minimum <= present and asked // TILE_WIDTH * TILE_WIDTH > present:
         refused.append(f"the open period's control runs and package read from entry {needed} on")
     lasting = tuple(index for index, _ in reader.of_types(*_lasting_types(), start=held, stop=minimum))
-    files, size = _gone(home, held, minimum)
+    gone = holdings.alone(held, minimum)
     root = reader.root(minimum).hex() if minimum else ""
-    return PrunePlan(before_us, minimum, present, held, max(0, minimum - present), files, size, lasting, root, tuple(refused))
+    return PrunePlan(
+        before_us, minimum, present, held, max(0, minimum - present), gone.files, gone.bytes, holdings.left(), gone.locked_until_us,
+        lasting, root, tuple(refused),
+    )  # fmt: skip
 
 
 def _open_period(reader: LedgerReader) -> tuple[int, int]:
@@ -159,14 +205,38 @@ def _day(at_us: int) -> str:
     return datetime.datetime.fromtimestamp(at_us / 1_000_000, datetime.UTC).date().isoformat()
 
 
-def _gone(home: Home, held: int, minimum: int) -> tuple[int, int]:
-    """Number and bytes of bundles, packs and segments that hold entries of [held, minimum) alone."""
-    paths = [home.ledger / bundle_path(number) for number in range(held // TILE_WIDTH, minimum // TILE_WIDTH)]
-    paths += [pack.path for pack in Archive(home.root / ARCHIVE).packs() if pack.stop * TILE_WIDTH <= minimum]
-    firsts = segment_firsts(home.segments)
-    paths += [home.segments / segment_name(first) for first, following in pairwise(firsts) if following <= minimum]
-    sizes = [path.stat().st_size for path in paths if path.exists()]
-    return len(sizes), sum(sizes)
+class OwnHoldings:
+    """See `Holdings`: of a home that keeps its own ledger."""
+
+    def __init__(self, reader: LedgerReader) -> None:
+        self._reader, self._home = reader, reader.home
+
+    def minimum(self) -> int:
+        return minimum_index(self._home)
+
+    def publish(self, minimum: int) -> None:
+        publish_minimum(self._home, minimum)
+
+    def keep(self, indexes: Iterable[int]) -> None:
+        keep_copies(self._home, self._reader, indexes)
+
+    def alone(self, start: int, stop: int) -> Alone:
+        sizes = [path.stat().st_size for path in self._paths(start, stop) if path.exists()]
+        return Alone(len(sizes), sum(sizes))
+
+    def left(self) -> int:
+        return sum(path.exists() for path in self._paths(0, self._reader.begin))
+
+    def holds(self) -> list[str]:
+        return []
+
+    def _paths(self, start: int, stop: int) -> list[Path]:
+        """Bundles, packs and segments that hold entries of [start, stop) alone."""
+        home = self._home
+        paths = [home.ledger / bundle_path(number) for number in range(start // TILE_WIDTH, stop // TILE_WIDTH)]
+        paths += [pack.path for pack in Archive(home.root / ARCHIVE).packs() if pack.stop * TILE_WIDTH <= stop]
+        firsts = segment_firsts(home.segments)
+        return paths + [home.segments / segment_name(first) for first, following in pairwise(firsts) if following <= stop]
 
 
 def end_index(path: str) -> int | None:
@@ -198,11 +268,6 @@ def check_plan(plan: PrunePlan) -> None:
         raise Conflict(f"Nothing is pruned: {'; '.join(plan.refused)}.", "See --dry-run for what would go.")
     if not plan.entries:
         raise Conflict("There is nothing to prune: no full bundle lies before that time.", "Give a later --before.")
-
-
-def keep_lasting(home: Home, reader: LedgerReader, plan: PrunePlan) -> list[Path]:
-    """Copy the lasting entries that go, each with its proof, before anything else is done; gives the files."""
-    return keep_copies(home, reader, plan.lasting)
 
 
 def lasting_below(reader: LedgerReader, minimum: int) -> list[int]:

@@ -18,14 +18,17 @@ def is_server_home(home: Home) -> bool:
     return config_path(home).exists()
 
 
-def need_own_ledger(home: Home, what: str) -> None:
+def need_own_ledger(home: Home, what: str, instead: str) -> None:
     """Refuse what only a home with a ledger of its own can do.
 
     Args:
         what: the action, as the beginning of a sentence.
+        instead: why there is no need of it elsewhere, as a sentence.
 
     Raises:
         Conflict: the ledger lies on servers.
     """
     if is_server_home(home):
-        raise Conflict(f"{what} needs a home that keeps its own ledger; this one lies on servers.", "See docs/operations-server.md.")
+        raise Conflict(
+            f"{what} needs a home that keeps its own ledger; this one lies on servers. {instead}", "See docs/operations-server.md."
+        )

@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from affiant.kit.errors import LedgerFault
+from affiant.kit.errors import CouldNotLook, LedgerFault, NotFound
 from affiant.ledger.serverhome.batches import entries_of
 from affiant.ledger.serverhome.objects import ObjectStore
-from affiant.ledger.serverhome.store import LedgerStore
+from affiant.ledger.serverhome.store import LedgerRow, LedgerStore
 from affiant.ledger.serverhome.term import SupersededError, Term
 from affiant.proof.tiles import TILE_WIDTH, bundle_path, pack_bundle
 
@@ -100,8 +100,19 @@ class Archive:
 
         Raises:
             LedgerFault: storage holds other bytes than PostgreSQL; nothing was removed.
+            CouldNotLook: storage cannot be used, or does not show a bundle that it took; nothing was removed.
         """
         row = await self._store.ledger()
+        try:
+            return await self._prune(term, row)
+        except (LedgerFault, NotFound) as error:
+            if (await self._store.ledger()).held > row.held:
+                return 0  # the floor moved over what was being compared
+            if isinstance(error, NotFound):
+                raise CouldNotLook(error.message, "Nothing was removed; see docs/operations-server.md, Backup.") from error
+            raise
+
+    async def _prune(self, term: Term, row: LedgerRow) -> int:
         limit = min(row.archived * TILE_WIDTH, term.state_size, row.placed - self._keep, row.pruned + BUNDLES_AT_ONCE * TILE_WIDTH)
         stop = limit // TILE_WIDTH
         start = row.pruned // TILE_WIDTH

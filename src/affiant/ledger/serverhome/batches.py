@@ -14,7 +14,7 @@ import msgspec
 
 from affiant.ledger.envelope import MAX_ENTRY_BYTES
 from affiant.ledger.serverhome.store import Row
-from affiant.ledger.wire import MARKS, read_head
+from affiant.ledger.wire import MARKS, OPENS, read_head
 from affiant.ledger.writer import RefusedError
 from affiant.proof.tiles import pack_bundle, unpack_bundle
 
@@ -86,6 +86,11 @@ def marks_of(row: Row) -> list[tuple[int, str]]:
         for position, mark, ref in _decode_marks(row.marks):
             marks[position] = (mark, ref)
     return marks
+
+
+def opens(row: Row) -> bool:
+    """Whether a batch opens an exchange."""
+    return bool(row.marks) and any(mark == OPENS for _, mark, _ in _decode_marks(row.marks))
 
 
 def entries_of(row: Row) -> list[bytes]:

@@ -1,11 +1,13 @@
 """Everything of a ledger on servers against everything else, as a numbered argument, with nothing of the writers' state.
 
-Reads every bundle from storage. It may run while nodes serve: it looks at what was in force when it began. Leaves out: outside
-parties (cosignatures are checked as the home kept them).
+Reads every bundle from storage. Over entries that were pruned it rests on the hash tiles, which the signed root covers, and on what the
+ledger recorded when they went. It may run while nodes serve: it looks at what was in force when it began. Leaves out: outside parties
+(cosignatures are checked as the home kept them).
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -13,17 +15,21 @@ from affiant.kit.errors import AffiantError, CouldNotLook, LedgerFault, NotFound
 from affiant.kit.home import Home
 from affiant.ledger.anchorstore import AnchorStore
 from affiant.ledger.checkpoints import SignedHead, open_head, parse_vkey
+from affiant.ledger.floor import NOTHING_PRUNED
 from affiant.ledger.serverhome.archive import head_key
 from affiant.ledger.serverhome.config import ServerConfig
+from affiant.ledger.serverhome.holdings import ServerHoldings, lasting_key
 from affiant.ledger.serverhome.reader import ServerReader
 from affiant.ledger.serverhome.store import LedgerRow
+from affiant.ledger.tiles import check_tiles_below
 from affiant.ledger.tree import Tree
 from affiant.ledger.verify import Report, Step
 from affiant.proof.canonical import loads
 from affiant.proof.errors import ProofError
+from affiant.proof.hashes import HASH_SIZE, leaf_hash
 from affiant.proof.logkeys import KEY_EVENTS, LogKeys, parse_statement
 from affiant.proof.note import Note, VerifierKey
-from affiant.proof.tiles import TILE_WIDTH, bundle_path, pack_bundle
+from affiant.proof.tiles import TILE_WIDTH, bundle_path, pack_bundle, tile_path
 
 LOCKS_LOOKED_AT = 32
 _NEXT = "Keep database and bucket as they are and compare with a copy or a package handed over earlier."
@@ -44,6 +50,8 @@ class _Check:
         self.partial: dict[str, bytes] = {}
         self.faults: list[str] = []
         self.objects: list[str] = []
+        self.begin = self.row.held
+        self.floor = NOTHING_PRUNED
 
     def step(self, what: str, work: Callable[[], str]) -> None:
         try:
@@ -52,9 +60,14 @@ class _Check:
             detail, ok = str(error), -1
         except (AffiantError, ProofError) as error:
             detail, ok = str(error), 0
+            with contextlib.suppress(AffiantError):
+                if self.reader.row().held != self.begin:
+                    detail, ok = "Entries were pruned while this looked. Look again.", -1
         self.report.steps.append(Step(len(self.report.steps) + 1, what, ok, detail))
 
     def run(self) -> Report:
+        with contextlib.suppress(LedgerFault):  # the last step says so
+            self.floor = self.reader.floor()
         self.step("The signed head opens with the log's key", self._head)
         self.step("Kept heads are signed and grow, and storage holds the same", self._kept)
         self.step("Bundles and batches hold canonical entries, and each producer's numbers have no gap", self._entries)
@@ -64,6 +77,8 @@ class _Check:
         self.step("Kept and cosigned heads lie on the same history", self._history)
         self.step("Keys of the log follow one another as the entries say", self._key_history)
         self.step("Objects are locked in COMPLIANCE mode", self._locks)
+        if self.begin:
+            self.step("What was pruned is recorded, and lasting entries are kept", self._pruned)
         return self.report
 
     def _head(self) -> str:
@@ -105,8 +120,8 @@ class _Check:
         return f"{len(self.heads) - 1} kept, {stored} in storage"
 
     def _all(self) -> Iterator[bytes]:
-        """Every entry: from storage as far as that goes, then from PostgreSQL."""
-        for number in range(self.row.archived):
+        """Every entry that is held: from storage as far as that goes, then from PostgreSQL."""
+        for number in range(self.begin // TILE_WIDTH, self.row.archived):
             yield from self.reader.bundle_in_storage(number)
         start, stop = self.row.archived * TILE_WIDTH, self.row.placed
         while start < stop:
@@ -116,11 +131,12 @@ class _Check:
 
     def _entries(self) -> str:
         wanted = {head.size for head in self.heads} | {anchor.size for anchor in AnchorStore(self.home.anchors_db).all()}
-        tree = Tree(self._made)
-        last: dict[str, int] = {}
-        opened: set[str] = set()
+        tree = self._below(wanted)
+        live = self.floor.producers.get("live", ())
+        last: dict[str, int] = {name: seq for name, seq, _, _ in live}
+        opened: set[str] = {ref for _, _, refs, _ in live for ref in refs}
         signed = self.report.signed
-        for index, entry in enumerate(self._all()):
+        for index, entry in enumerate(self._all(), self.begin):
             try:
                 raw = loads(entry)
                 self._see(index, raw["producer"], raw["seq"], last)
@@ -136,7 +152,32 @@ class _Check:
             self.report.size = index + 1
         if self.report.size < signed:
             raise LedgerFault(f"There are {self.report.size} entries; {signed} are signed.", _NEXT)
-        return f"{self.report.size} entries by {len(last)} producers, {len(opened)} exchanges open"
+        pruned = f"{self.begin} pruned, " if self.begin else ""
+        return f"{pruned}{self.report.size - self.begin} entries by {len(last)} producers, {len(opened)} exchanges open"
+
+    def _below(self, wanted: set[int]) -> Tree:
+        """The tree over entries that were pruned, out of hash tiles held against one another; empty where none were."""
+        if not self.begin:
+            return Tree(self._made)
+        check_tiles_below(self._tile_below, self.begin)
+        for size in wanted:
+            if 0 < size <= self.begin:
+                self.roots[size] = self.reader.root(size)
+        level, count = 0, self.begin // TILE_WIDTH
+        while count:
+            self.objects += [tile_path(level, number) for number in range(count)]
+            level, count = level + 1, count // TILE_WIDTH
+        self.report.size = self.begin
+        return Tree.resume_from(self.begin, self._made, self._tile_below, lambda number, width: [])
+
+    def _tile_below(self, level: int, number: int, width: int) -> list[bytes]:
+        """The first hashes of a tile as it is kept: the full one, or the partial one of the head in force."""
+        beyond = (self.reader.row().head.size >> 8 * level) - number * TILE_WIDTH
+        paths = [tile_path(level, number)] + ([tile_path(level, number, beyond)] if 0 < beyond < TILE_WIDTH else [])
+        data = next((found for found in map(self.reader.tile_as_kept, paths) if found is not None), b"")
+        if len(data) < width * HASH_SIZE:
+            raise LedgerFault(f"{paths[0]} is missing or too short; nothing can give it again.", _NEXT)
+        return [data[at : at + HASH_SIZE] for at in range(0, width * HASH_SIZE, HASH_SIZE)]
 
     @staticmethod
     def _see(index: int, producer: str, seq: int, last: dict[str, int]) -> None:
@@ -203,7 +244,7 @@ class _Check:
             start = number * TILE_WIDTH
             if data is not None and data != pack_bundle(self.reader.entries_in_database(start, start + TILE_WIDTH)):
                 raise LedgerFault(f"{bundle_path(number)} lies in storage with other bytes than PostgreSQL has.", _NEXT)
-        return f"{compared} bundles in both, {self.row.archived} in storage"
+        return f"{compared} bundles in both, {self.row.archived - self.begin // TILE_WIDTH} in storage"
 
     def _history(self) -> str:
         newest = self._need_head()
@@ -236,20 +277,44 @@ class _Check:
         return f"{len(self.keys.keys)} keys, {len(self.keys.hand_overs)} hand-overs, {len(self.keys.revoked)} revoked"
 
     def _locks(self) -> str:
-        bundles = [bundle_path(number) for number in range(self.row.archived)]
+        """Nothing lies there unlocked or under a weaker lock; what has outlived its lock is counted."""
+        bundles = [bundle_path(number) for number in range(self.begin // TILE_WIDTH, self.row.archived)]
         names = self.objects + bundles
         step = max(1, len(names) // LOCKS_LOOKED_AT)
-        looked = 0
+        looked = over = 0
         for name in names[::step]:
             mode, until = self.reader.objects.lock_of(name)
             if mode is None:
                 continue
             if mode != "COMPLIANCE":
                 raise LedgerFault(f"{name} is not locked in COMPLIANCE mode ({mode or 'no lock'}).", "Find out who wrote it.")
-            if until <= datetime.now(UTC):
-                raise LedgerFault(f"The lock of {name} ended at {until:%Y-%m-%d}.", "Extend the locks of what must be retained.")
+            over += until <= datetime.now(UTC)
             looked += 1
-        return f"{looked} of {len(names)} looked at"
+        ended = f"; the lock of {over} has ended by its time: extend it where more is asked of you" if over else ""
+        return f"{looked} of {len(names)} looked at{ended}"
+
+    def _pruned(self) -> str:
+        """The floor is what an entry says of it, nothing below is in PostgreSQL, and every lasting entry below is kept and in the tree."""
+        floor = self.reader.floor()
+        if self.report.size < self.report.signed or not self._need_head().size:
+            raise CouldNotLook("The entries could not be read.", "See step 3.")
+        if self.reader.root(floor.begin).hex() != floor.root:
+            raise LedgerFault(f"PostgreSQL names another root over the {floor.begin} pruned entries than the hash tiles give.", _NEXT)
+        said = [event.body for _, event in self.reader.of_types("ledger.removed") if event.body.get("below") == floor.begin]
+        recorded = next((body for body in said if (body.get("root"), body.get("state")) == (floor.root, floor.digest)), None)
+        if recorded is None:
+            raise LedgerFault(f"No entry says that the entries below {floor.begin} were pruned as PostgreSQL has it.", _NEXT)
+        if self.reader.do(lambda store: store.placed_rows(0, floor.begin, 1)):
+            raise LedgerFault(f"PostgreSQL still holds entries below {floor.begin}.", _NEXT)
+        kept = self.reader.lasting()
+        for index, entry in kept.items():
+            if leaf_hash(entry) != self.reader.leaf_hash(index) or self.reader.objects.get(lasting_key(index)) != entry:
+                raise LedgerFault(f"The copy of entry {index} is not that of the tree.", _NEXT)
+        if len(kept) < recorded.get("lasting", 0):
+            raise LedgerFault(f"{recorded['lasting']} lasting entries were kept when entries were pruned; {len(kept)} are here.", _NEXT)
+        where = ", ".join(f"{part.start} to {part.stop - 1} {part.archived or 'for good'}" for part in floor.parts)
+        left = ServerHoldings(self.reader).left()
+        return f"{where}; {len(kept)} lasting entries kept; {left} versions of bundles below are still in storage"
 
 
 def check_server(home: Home, config: ServerConfig | None = None, vkey: str | None = None) -> Report:

@@ -17,6 +17,7 @@ from affiant.kit.secretref import check_ref
 from affiant.ledger.where import config_path, is_server_home
 
 FORMAT = 1
+MIN_RESERVE_MB, MAX_RESERVE_MB = 64, 512  # PostgreSQL takes 16 MiB at once for its WAL: less than four of them are gone at a touch
 _SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"(?:[A-Za-z0-9._-]+/)*")
@@ -36,6 +37,7 @@ class ServerConfig:
         prefix: before every object's name; empty or ending in a slash.
         schema: PostgreSQL schema that holds the tables.
         lock_days: days for which no one, root included, can delete a full bundle, tile or kept checkpoint.
+        reserve_mb: MiB of PostgreSQL's disk kept for closings and refusals; 0: none.
     """
 
     postgres: str
@@ -47,6 +49,7 @@ class ServerConfig:
     prefix: str = ""
     schema: str = "affiant"
     lock_days: int = 550
+    reserve_mb: int = 64
 
     def __post_init__(self) -> None:
         for ref in (self.postgres, self.access_key, self.secret_key):
@@ -59,6 +62,10 @@ class ServerConfig:
             raise BadInput(f"{self.endpoint!r} is no endpoint.", "Give scheme, host and port only, such as https://s3.example:9000.")
         if self.lock_days < 1:
             raise BadInput("Objects must be locked for at least a day.", "Choose lock_days by the retention policy; 550 is the default.")
+        if self.reserve_mb and not MIN_RESERVE_MB <= self.reserve_mb <= MAX_RESERVE_MB:
+            raise BadInput(
+                f"A reserve of {self.reserve_mb} MiB cannot be kept.", f"Give {MIN_RESERVE_MB} to {MAX_RESERVE_MB}, or 0 for none."
+            )
 
 
 def load_config(home: Home) -> ServerConfig:

@@ -25,6 +25,7 @@ from affiant.ledger.envelope import Draft, encode
 from affiant.ledger.logkeys import signing_key
 from affiant.ledger.producers import Producers
 from affiant.ledger.reader import LedgerReader
+from affiant.ledger.retention import minimum_index
 from affiant.ledger.segment import segment_firsts
 from affiant.ledger.serverhome.archive import head_key
 from affiant.ledger.serverhome.batches import replay_rows
@@ -59,6 +60,7 @@ class _Seed:
     partial: list[tuple[str, bytes]] = field(default_factory=list)
     tail: list[bytes] = field(default_factory=list)
     statements: tuple[bytes, ...] = ()
+    minimum: int = 0
 
     async def fill(self, connection: Any, schema: str, node: str) -> None:
         """Write it, in the transaction that makes the tables."""
@@ -68,8 +70,8 @@ class _Seed:
             return text.replace("@", schema)
 
         await connection.execute(
-            sql("UPDATE @.ledger SET placed = $1, size = $1, root = $2, note = $3, at_us = $4, archived = $5, pruned = $6"),
-            head.size, head.root, head.note, head.at_us, bundles, bundles * TILE_WIDTH,
+            sql("UPDATE @.ledger SET placed = $1, size = $1, root = $2, note = $3, at_us = $4, archived = $5, pruned = $6, minimum = $7"),
+            head.size, head.root, head.note, head.at_us, bundles, bundles * TILE_WIDTH, self.minimum,
         )  # fmt: skip
         await connection.executemany(sql("INSERT INTO @.partial VALUES ($1, $2)"), self.partial)
         await put_keys(connection, schema, self.statements)
@@ -219,7 +221,7 @@ def migrate(home: Home, keyring: Keyring, clock: Clock, config: ServerConfig) ->
         objects = _prepare(config)
         try:
             seed = _upload(reader, head, producers, objects)
-            seed.statements = writer.keyring.statements
+            seed.statements, seed.minimum = writer.keyring.statements, minimum_index(home)
         finally:
             objects.close()
         _make(home, key, config, seed)

@@ -21,7 +21,7 @@ from typing import Any, cast
 from affiant.kit.errors import AffiantError, BadInput, Conflict, LedgerFault, LedgerUnavailable, NoRoom
 from affiant.kit.home import Home
 from affiant.ledger.outbox import Outbox
-from affiant.ledger.serverhome.batches import check_producer, pack_batch
+from affiant.ledger.serverhome.batches import check_producer, opens, pack_batch
 from affiant.ledger.serverhome.sequencer import Sequencer
 from affiant.ledger.serverhome.store import HEAD, PLACED, WAKE, Appended, LedgerStore, Row, new_incarnation
 from affiant.ledger.wire import Frames, Message, pack_frame, reachable
@@ -208,7 +208,7 @@ class Node:
 
     async def _ticking(self) -> None:
         """Say that this node lives; end producers that did not come back."""
-        kept = 0.0
+        kept = looked = 0.0
         while True:
             await asyncio.sleep(0.1)
             now = time.monotonic()
@@ -217,6 +217,9 @@ class Node:
                     if not await self._store.keep_node(self._home.node, self._incarnation, self.options.ttl_s):
                         raise Conflict(f"Another process serves the node {self._home.node}.", "Give each home a node name of its own.")
                     kept = now
+                if now - looked > 1.0:
+                    await self.sequencer.reserve.look()
+                    looked = now
                 for name, (due, why) in list(self._leaving.items()):
                     if due <= now:
                         await self._store.end(name, why)
@@ -254,8 +257,9 @@ class Node:
                 self._start(self._hello(peer, str(message[1]), int(message[2])), peer, 0)
             elif verb == "bye":
                 self._bye(peer, int(message[1]))
-            elif verb == "key":
-                self._start(self._do_key(peer, int(message[1]), message[2]), peer, int(message[1]))
+            elif verb in ("key", "prune"):
+                ask = self._do_key if verb == "key" else self._do_prune
+                self._start(ask(peer, int(message[1]), message[2]), peer, int(message[1]))
             elif verb in ("outbox", "checkpoint", "status"):
                 work = {"outbox": self._do_outbox, "checkpoint": self._do_checkpoint, "status": self._do_status}[verb]
                 self._start(work(peer, int(message[1])), peer, int(message[1]))
@@ -359,11 +363,18 @@ class Node:
         return group
 
     async def _commit(self, group: list[_Append]) -> None:
+        """Commit a group and answer it. Without room, what opens exchanges is refused first and the rest tried again within the reserve."""
         while True:
+            if self.sequencer.reserve.short:
+                group = _without_openings(group)
+            if not group:
+                return
             try:
                 found = await self._store.append([append.row for append in group])
                 break
             except NoRoom as error:
+                if await self.sequencer.reserve.spend():
+                    continue
                 for append in group:
                     append.refuse(error, "no_room")
                 return
@@ -491,12 +502,31 @@ class Node:
         else:
             peer.send("key", number, {"index": made.index, "vkey": made.vkey})
 
+    async def _do_prune(self, peer: _Peer, number: int, asked: Any) -> None:
+        try:
+            index = await self.sequencer.move_floor(asked)
+        except AffiantError as error:
+            peer.send("error", number, error.code, str(error))
+        else:
+            peer.send("prune", number, {"index": index})
+
     async def _do_status(self, peer: _Peer, number: int) -> None:
         row = await self._store.ledger()
         leads = self.sequencer.term is not None
         peer.send("status", number, {
-            "pid": os.getpid(), "size": row.placed, "signed": row.head.size, "free_bytes": 0, "room": 1,
+            "pid": os.getpid(), "size": row.placed, "signed": row.head.size, "free_bytes": 0, "room": int(not row.short),
             "producers": len(self._connected), "groups": self._groups, "producer": "", "fault": self._outbox_fault or self.sequencer.fault,
             "home": "server", "node": self._home.node, "term": row.term, "sequencer": row.holder, "leads": int(leads),
             "archived": row.archived, "pruned": row.pruned,
         })  # fmt: skip
+
+
+def _without_openings(group: list[_Append]) -> list[_Append]:
+    """A group without the batches that open exchanges, which are refused."""
+    why, rest = NoRoom("The disk of PostgreSQL is full.", "Make room there; open exchanges can be closed."), []
+    for append in group:
+        if opens(append.row):
+            append.refuse(why, "no_room")
+        else:
+            rest.append(append)
+    return rest

@@ -1,17 +1,20 @@
 """Objects in S3-compatible storage that nobody can delete before their time: Object Lock in COMPLIANCE mode, written once.
 
 A put says If-None-Match: *, so that an object is never written over; one that is there must hold the same bytes. Not every
-storage that answers like S3 keeps such locks: `check_locks` tries to break one. Leaves out: which objects there are (`archive`).
+storage that answers like S3 keeps such locks: `check_locks` tries to break one. A version goes only when its own lock is over. Leaves
+out: which objects there are (`archive`), which may go (`pruning`).
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import http.client
+import re
 import threading
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,7 +29,9 @@ TIMEOUT_S = 20.0
 THREADS = 6
 MAX_OBJECT_BYTES = 256 * (65_535 + 2)
 PROBE = "lock-probe"
+DAY = timedelta(days=1)
 _RETRIED = (500, 502, 503, 504)
+_LISTED = re.compile(rb"<(Version|DeleteMarker)>(.*?)</\1>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,25 @@ class Answer:
         """The storage's error code, such as AccessDenied; the status where it names none."""
         start, end = self.body.find(b"<Code>"), self.body.find(b"</Code>")
         return self.body[start + 6 : end].decode("utf-8", "replace") if 0 <= start < end else str(self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an object, or a marker that hides those before it. `key` is without the prefix."""
+
+    key: str
+    id: str
+    size: int
+    marker: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A version that stays: its lock ends at `until_us` (µs UTC; 0: a legal hold of the storage, which has no end)."""
+
+    key: str
+    version: str
+    until_us: int
 
 
 class ObjectStore:
@@ -142,7 +166,7 @@ class ObjectStore:
         Raises:
             LedgerFault: it is there with other bytes.
         """
-        until = datetime.now(UTC) + timedelta(days=self._config.lock_days)
+        until = datetime.now(UTC) + self._config.lock_days * DAY
         headers = {
             "If-None-Match": "*",
             "Content-Type": "application/octet-stream",
@@ -172,6 +196,52 @@ class ObjectStore:
         until = answer.headers.get("x-amz-object-lock-retain-until-date", "")
         mode = answer.headers.get("x-amz-object-lock-mode", "").upper()
         return mode if until else "", datetime.fromisoformat(until) if until else datetime.now(UTC)
+
+    # -- versions
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        """Every version and marker of the objects whose names begin so, in the order in which the storage lists them."""
+        query = {"versions": "", "prefix": self._config.prefix + prefix}
+        while True:
+            answer = self.request("GET", "", query)
+            if answer.status != 200:
+                raise self._failed("Listing", prefix, answer)
+            for kind, body in _LISTED.findall(answer.body):
+                key = _inside(body, b"Key").removeprefix(self._config.prefix)
+                yield Version(key, _inside(body, b"VersionId"), int(_inside(body, b"Size") or 0), kind == b"DeleteMarker")
+            if _inside(answer.body, b"IsTruncated") != "true":
+                return
+            query["key-marker"] = _inside(answer.body, b"NextKeyMarker")
+            query["version-id-marker"] = _inside(answer.body, b"NextVersionIdMarker")
+
+    def remove(self, version: Version) -> Locked | None:
+        """Delete one version for good if its lock is over; a marker has none.
+
+        Returns:
+            Why it stays; None if it is gone.
+
+        Raises:
+            CouldNotLook: the storage refuses although no lock is on it.
+        """
+        named = {"versionId": version.id}
+        if not version.marker:
+            found = self.request("HEAD", version.key, named)
+            if found.status == 404:
+                return None
+            if found.status != 200:
+                raise self._failed("Looking at", version.key, found)
+            if found.headers.get("x-amz-object-lock-legal-hold", "").upper() == "ON":
+                return Locked(version.key, version.id, 0)
+            until = found.headers.get("x-amz-object-lock-retain-until-date", "")
+            if until and datetime.fromisoformat(until) > datetime.now(UTC):
+                return Locked(version.key, version.id, int(datetime.fromisoformat(until).timestamp()) * 1_000_000)
+        answer = self.request("DELETE", version.key, named)
+        if answer.status not in (200, 204, 404):
+            raise CouldNotLook(
+                f"Deleting {self.name(version.key)} was refused: {answer.code()}, though its lock is over by the clock here.",
+                "Give the access key DeleteObjectVersion, and compare the clocks of this machine and the storage.",
+            )
+        return None
 
     # -- the bucket
 
@@ -243,3 +313,9 @@ class ObjectStore:
         )
         headers = {"Content-MD5": base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()}
         return self.request("PUT", "", {"versioning": ""}, headers, body)
+
+
+def _inside(body: bytes, name: bytes) -> str:
+    """Text of the first element of that name in an answer; "" where there is none."""
+    _, found, rest = body.partition(b"<" + name + b">")
+    return html.unescape(rest.partition(b"</" + name + b">")[0].decode("utf-8", "replace")) if found else ""

@@ -1,19 +1,24 @@
 """Reading a ledger that lies on servers, with the API of `LedgerReader`: storage for full bundles, PostgreSQL for the rest.
 
-Leaves out: checks of the whole (`check`). The index over types and references is local to the node and disposable, as at home.
+Where entries were pruned, PostgreSQL says from which on they are held; whoever reads it first on a node forgets what was derived from those
+before. Leaves out: checks of the whole (`check`). The index over types and references is local to the node and disposable, as at home.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Coroutine, Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
 
 from affiant.kit.errors import BadInput, LedgerFault, NotFound
 from affiant.kit.home import Home
 from affiant.ledger.checkpoints import SignedHead
+from affiant.ledger.derived import forget_below
+from affiant.ledger.floor import NOTHING_PRUNED, Floor, parse_floor
 from affiant.ledger.reader import BUNDLES_KEPT, TILES_KEPT, LedgerReader
 from affiant.ledger.serverhome.archive import entries_between, head_key
 from affiant.ledger.serverhome.config import ServerConfig, load_config
@@ -24,6 +29,7 @@ from affiant.proof.hashes import HASH_SIZE, leaf_hash, node_hash
 from affiant.proof.tiles import TILE_WIDTH, bundle_path, tile_path, unpack_bundle
 
 T = TypeVar("T")
+FRESH_S = 1.0
 
 
 class BlockingStore:
@@ -68,6 +74,8 @@ class ServerReader(LedgerReader):
         self.config = config or load_config(home)
         self.objects = ObjectStore(self.config)
         self._row: LedgerRow | None = None
+        self._asked = 0.0
+        self._forgotten = -1
         try:
             self._db = BlockingStore(self.config)
         except BaseException:
@@ -85,14 +93,68 @@ class ServerReader(LedgerReader):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    # -- where the entries held begin
+
+    def floor(self) -> Floor:
+        """As `LedgerReader.floor`."""
+        with self._lock:
+            held = self._placed(0).held
+            if held != self._floor.begin:
+                self._floor = self._read_floor() if held else NOTHING_PRUNED
+            return self._floor
+
+    def _read_floor(self) -> Floor:
+        restore = "Keep the database as it is and restore its table floor from a backup made after the last pruning."
+        held, record = self._db.do(self._db.store.floor_record())
+        try:
+            floor = parse_floor(record)
+        except ValueError as error:
+            raise LedgerFault(f"What PostgreSQL says of the pruned entries cannot be used: {error}.", restore) from error
+        if floor.begin != held:
+            raise LedgerFault(f"PostgreSQL holds entries from {held} on and knows what was before {floor.begin}.", restore)
+        return floor
+
+    @property
+    def begin(self) -> int:
+        """As `LedgerReader.begin`."""
+        return self._placed(0).held
+
+    def lasting(self) -> dict[int, bytes]:
+        """As `LedgerReader.lasting`; held against the tree by `check`, not here."""
+        with self._lock:
+            begin = self.begin
+            if self._lasting[0] != begin:
+                self._lasting = (begin, self._db.do(self._db.store.lasting(begin)) if begin else {})
+            return self._lasting[1]
+
+    def _forget(self, held: int) -> None:
+        """Remove what this node derived from entries that were pruned since it last looked, in this process or another."""
+        mark = self.home.derived / "held"
+        try:
+            before = int(mark.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            before = 0
+        if held > before:
+            with contextlib.suppress(PermissionError):  # a copy for an auditor: lookups pass over what is below
+                forget_below(self.home, held)
+                mark.parent.mkdir(exist_ok=True)
+                mark.write_text(f"{held}\n", encoding="ascii")
+        self._forgotten = held
+
     # -- heads and size
 
     def row(self) -> LedgerRow:
         """What PostgreSQL says of the ledger now."""
         with self._lock:
             self._row = row = self._db.do(self._db.store.ledger())
-            self._head = row.head
+            self._head, self._asked = row.head, time.monotonic()
+            if row.held > self._forgotten:
+                self._forget(row.held)
             return row
+
+    def do(self, work: Callable[[LedgerStore], Coroutine[Any, Any, T]]) -> T:
+        """Run one call on the database to its end."""
+        return self._db.do(work(self._db.store))
 
     def checkpoint(self) -> SignedHead:
         """The signed head in force. Its signature is checked by `check`, not here."""
@@ -112,9 +174,9 @@ class ServerReader(LedgerReader):
         return self._size
 
     def _placed(self, stop: int) -> LedgerRow:
-        """The ledger's row, asked again only if it does not cover `stop` yet: what has its place keeps it."""
+        """The ledger's row, asked again only if it does not cover `stop` yet (what has its place keeps it), or entries may have gone."""
         row = self._row
-        return row if row is not None and stop <= row.placed else self.row()
+        return row if row is not None and stop <= row.placed and time.monotonic() - self._asked < FRESH_S else self.row()
 
     def entries(self, start: int, stop: int) -> Iterator[bytes]:
         """As `LedgerReader.entries`."""
@@ -123,6 +185,8 @@ class ServerReader(LedgerReader):
         row = self._placed(stop)
         if start < 0 or stop > row.placed:
             raise BadInput(f"There are no entries {start} to {stop - 1}; the ledger has {row.placed}.", "Ask for fewer.")
+        if start < row.held:
+            raise self.floor().refusal(start, stop)
         full = row.head.size // TILE_WIDTH
         while start < stop:
             number = start // TILE_WIDTH
@@ -138,6 +202,8 @@ class ServerReader(LedgerReader):
         """As `LedgerReader.entry`."""
         if index < 0 or index >= self._placed(index + 1).placed:
             raise NotFound(f"There is no entry {index}; the ledger has {self.size}.", "Indexes count from 0.")
+        if index < self.begin and index in self.lasting():
+            return self.lasting()[index]
         return next(iter(self.entries(index, index + 1)))
 
     def archived_head(self, size: int) -> bytes:
@@ -169,13 +235,17 @@ class ServerReader(LedgerReader):
                 return None
         return data
 
+    def tile(self, level: int, number: int, width: int) -> bytes:
+        """The first `width` hashes of a tile that the head in force covers, side by side."""
+        return b"".join(self._tile(level, number, width))
+
     def keys_in_database(self) -> tuple[list[bytes], str]:
         """Statements about the log's key whose entries lie under a signed head, and the key that signs, as PostgreSQL has them."""
         rows = self._db.do(self._db.store.key_rows()) if self._db.do(self._db.store.has_keys()) else []
         return [row.note for row in rows if row.recorded], self.row().log_vkey
 
     def _in_storage(self, number: int) -> bool:
-        row = self._row or self.row()
+        row = self._placed(0)
         if number >= row.archived:
             row = self.row()
         return number < row.archived
@@ -193,10 +263,15 @@ class ServerReader(LedgerReader):
                 self._bundles.move_to_end((number, width))
                 return found
         start = number * TILE_WIDTH
-        if self._in_storage(number):
-            found = _unpacked(self._object(bundle_path(number)), self.objects.name(bundle_path(number)))[:width]
-        else:
-            found = self._db.do(entries_between(self._db.store, start, start + width))
+        try:
+            if self._in_storage(number):
+                found = _unpacked(self._object(bundle_path(number)), self.objects.name(bundle_path(number)))[:width]
+            else:
+                found = self._db.do(entries_between(self._db.store, start, start + width))
+        except LedgerFault:
+            if start < self.row().held:
+                raise self.floor().refusal(start) from None
+            raise
         if len(found) != width:
             raise LedgerFault(f"Bundle {number} holds {len(found)} entries.", "Compare the bucket with a copy of it.")
         with self._lock:

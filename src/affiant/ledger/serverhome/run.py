@@ -7,9 +7,9 @@ import asyncio
 import fcntl
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from affiant.kit.clock import Clock
 from affiant.kit.errors import Conflict
@@ -21,6 +21,8 @@ from affiant.ledger.serverhome.node import Node, NodeOptions
 from affiant.ledger.serverhome.objects import ObjectStore
 from affiant.ledger.serverhome.sequencer import Sequencer, SequencerOptions
 from affiant.ledger.serverhome.store import LedgerStore
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -77,19 +79,31 @@ def change_key(home: Home, keyring: Keyring, clock: Clock, asked: dict[str, Any]
         AffiantError: as `Sequencer.change`.
     """
     with writer_lock(home):
-        return asyncio.run(_change(home, keyring, clock, asked))
+        return asyncio.run(_led(home, keyring, clock, lambda sequencer: sequencer.change(asked)))
 
 
-async def _change(home: Home, keyring: Keyring, clock: Clock, asked: dict[str, Any]) -> ChangedKey:
+def lead_to_prune(home: Home, keyring: Keyring, clock: Clock, asked: dict[str, Any]) -> int:
+    """Move the floor as a node that nothing serves: lead for a moment, do it, resign. Gives the index of the entry that says so.
+
+    Raises:
+        Conflict: a writer holds the home, or this node does not hold the key in force.
+        AffiantError: as `Sequencer.move_floor`.
+    """
+    with writer_lock(home):
+        return asyncio.run(_led(home, keyring, clock, lambda sequencer: sequencer.move_floor(asked)))
+
+
+async def _led(home: Home, keyring: Keyring, clock: Clock, ask: Callable[[Sequencer], Coroutine[Any, Any, T]]) -> T:
     config = load_config(home)
     objects = ObjectStore(config)
     store = await LedgerStore.open(config, f"node {home.node}", connections=4)
     try:
         await store.check_durable()
         await store.ensure_keys(keyring.statements)
+        await store.ensure_newest()
         sequencer = Sequencer(store, objects, home, keyring, clock)
         running = asyncio.create_task(sequencer.run())
-        asking = asyncio.create_task(sequencer.change(asked))
+        asking = asyncio.create_task(ask(sequencer))
         await asyncio.wait([running, asking], return_when=asyncio.FIRST_COMPLETED)
         sequencer.stop()
         await running
@@ -113,7 +127,8 @@ async def _serve(
     try:
         await store.check_durable()
         await store.ensure_keys(keyring.statements)
-        sequencer = Sequencer(store, objects, home, keyring, clock, sequencer_options)
+        await store.ensure_newest()
+        sequencer = Sequencer(store, objects, home, keyring, clock, sequencer_options, config.reserve_mb)
         node = Node(home, store, sequencer, node_options)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

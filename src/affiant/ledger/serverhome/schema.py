@@ -186,6 +186,71 @@ BEGIN
 END $$;
 """
 
+# The floor moves here: under the term of the one who wrote that it does, from where that one believes it to be, over what storage holds.
+# Rows go in the same statement. Also run over a ledger that was founded before there was any.
+_FLOOR = """
+ALTER TABLE @.ledger ADD COLUMN IF NOT EXISTS minimum bigint NOT NULL DEFAULT 0, ADD COLUMN IF NOT EXISTS held bigint NOT NULL DEFAULT 0;
+CREATE TABLE IF NOT EXISTS @.floor(one boolean PRIMARY KEY DEFAULT true CHECK (one), held bigint NOT NULL, record bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS @.lasting(index bigint PRIMARY KEY, entry bytea NOT NULL);
+CREATE OR REPLACE FUNCTION @.take_away(p_term bigint, p_from bigint, p_to bigint, p_record bytea, p_state bytea,
+  cut bigint, cut_seq bigint, cut_count integer, cut_data bytea, cut_marks bytea)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE @.ledger SET held = p_to, pruned = greatest(pruned, p_to)
+    WHERE term = p_term AND held = p_from AND p_to <= minimum AND p_to <= archived * 256;
+  IF NOT FOUND THEN RETURN false; END IF;
+  INSERT INTO @.floor(held, record) VALUES (p_to, p_record)
+    ON CONFLICT (one) DO UPDATE SET held = EXCLUDED.held, record = EXCLUDED.record;
+  UPDATE @.state SET size = p_to, producers = p_state WHERE size < p_to;
+  UPDATE @.batch SET first_seq = cut_seq, count = cut_count, data = cut_data, marks = cut_marks, first_index = p_to WHERE id = cut;
+  DELETE FROM @.batch WHERE first_index < p_to AND first_index + count <= p_to;
+  PERFORM pg_notify('@_news', 'floor');
+  RETURN true;
+END $$;
+"""
+
+# Room for closings and refusals on a full disk (`reserve`): bytes that no file system stores in less, a page a row, without WAL.
+_RESERVE = """
+ALTER TABLE @.ledger ADD COLUMN IF NOT EXISTS short boolean NOT NULL DEFAULT false;
+CREATE OR REPLACE FUNCTION @.make_reserve(p_megabytes integer) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  pages bytea[] := array(SELECT string_agg(sha512((random()::text || page || part)::bytea), ''::bytea)
+    FROM generate_series(1, 128) AS page, generate_series(1, 125) AS part GROUP BY page);
+BEGIN
+  DROP TABLE IF EXISTS @.reserve;
+  CREATE UNLOGGED TABLE @.reserve(data bytea NOT NULL);
+  ALTER TABLE @.reserve ALTER COLUMN data SET STORAGE PLAIN;
+  FOR megabyte IN 1 .. p_megabytes LOOP
+    INSERT INTO @.reserve SELECT overlay(page PLACING sha512((megabyte || '/' || number)::bytea) FROM 1)
+      FROM unnest(pages) WITH ORDINALITY AS each(page, number);
+  END LOOP;
+  UPDATE @.ledger SET short = false WHERE short;
+END $$;
+CREATE OR REPLACE FUNCTION @.spend_reserve() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  DROP TABLE IF EXISTS @.reserve;
+  UPDATE @.ledger SET short = true WHERE NOT short;
+END $$;
+"""
+
+
+def reserve_statements(schema: str) -> str:
+    """What keeps room for closings and refusals, where it is missing.
+
+    Args:
+        schema: as `statements`.
+    """
+    return _RESERVE.replace("@", schema)
+
+
+def floor_statements(schema: str) -> str:
+    """What lets a ledger be pruned, where it is missing.
+
+    Args:
+        schema: as `statements`.
+    """
+    return _FLOOR.replace("@", schema)
+
 
 def key_statements(schema: str) -> str:
     """What makes the table of statements about the log's key, where it is missing.
@@ -202,4 +267,4 @@ def statements(schema: str) -> str:
     Args:
         schema: a name that `ServerConfig` has checked.
     """
-    return "".join((_TABLES, _APPEND, _PLACE, _PUBLISH, _PUMP, _KEYS)).replace("@", schema)
+    return "".join((_TABLES, _APPEND, _PLACE, _PUBLISH, _PUMP, _KEYS, _FLOOR, _RESERVE)).replace("@", schema)

@@ -9,22 +9,25 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from affiant.kit.clock import Clock
-from affiant.kit.errors import AffiantError, Conflict, CouldNotLook, LedgerFault, LedgerUnavailable
+from affiant.kit.errors import AffiantError, Conflict, CouldNotLook, LedgerFault, LedgerUnavailable, NoRoom
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.ledger.logkeys import Wish
 from affiant.ledger.serverhome.archive import KEEP_ENTRIES, Archive
+from affiant.ledger.serverhome.floor import Removal, move_floor
 from affiant.ledger.serverhome.keychange import ChangedKey, NodeKeys
 from affiant.ledger.serverhome.objects import ObjectStore
+from affiant.ledger.serverhome.reserve import Reserve
 from affiant.ledger.serverhome.store import LedgerStore, new_incarnation
 from affiant.ledger.serverhome.term import KeyAwayError, SupersededError, Term, TermOptions
 
 _log = logging.getLogger("affiant.ledger")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +57,17 @@ class Sequencer:
     """Stands for election until `stop`, and holds a term whenever it is elected."""
 
     def __init__(
-        self, store: LedgerStore, objects: ObjectStore, home: Home, keyring: Keyring, clock: Clock, options: SequencerOptions | None = None
-    ) -> None:
+        self, store: LedgerStore, objects: ObjectStore, home: Home, keyring: Keyring, clock: Clock, options: SequencerOptions | None = None,
+        reserve_mb: int = 0,
+    ) -> None:  # fmt: skip
         self.options = options or SequencerOptions()
         self.term: Term | None = None
         self.fault = ""
+        self.reserve = Reserve(store, reserve_mb)
         self._store = store
         self._archive = Archive(store, objects, self.options.keep_entries)
         self._keys = NodeKeys(home, keyring)
-        self._wishes: list[tuple[Wish, asyncio.Future[ChangedKey]]] = []
+        self._wishes: list[tuple[Callable[[Term], Awaitable[Any]], asyncio.Future[Any]]] = []
         self._node = home.node
         self._clock = clock
         self._holder = f"{home.node}/{new_incarnation()}"
@@ -79,10 +84,28 @@ class Sequencer:
         Raises:
             BadInput, Conflict, NotFound, LedgerUnavailable: as `logkeys.rotate` and `revoke`.
         """
+        wish = Wish.read(asked)
+
+        async def change(term: Term) -> ChangedKey:
+            return await self._keys.change(term, self._store, wish, self._clock.now_us())
+
+        return await self._led(change)
+
+    async def move_floor(self, asked: Any) -> int:
+        """Let entries go (see `floor.move_floor`): lead, by force if need be, and do it.
+
+        Raises:
+            BadInput, Conflict, LedgerUnavailable: as `floor.move_floor`.
+        """
+        removal = Removal.read(asked)
+        return await self._led(lambda term: move_floor(term, self._store, removal))
+
+    async def _led(self, work: Callable[[Term], Awaitable[T]]) -> T:
+        """Have something done as the holder of a term; done again under the next one if the term is over before it took force."""
         if self._stopping.is_set():
             raise Conflict("This node is stopping.", "Ask again when it serves.")
-        future: asyncio.Future[ChangedKey] = asyncio.get_running_loop().create_future()
-        self._wishes.append((Wish.read(asked), future))
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._wishes.append((work, future))
         self.wake()
         return await future
 
@@ -103,7 +126,7 @@ class Sequencer:
         finally:
             for _, future in self._wishes:
                 if not future.done():
-                    future.set_exception(Conflict("This node stopped before the log's key was changed.", "Ask again when it serves."))
+                    future.set_exception(Conflict("This node stopped before it was done.", "Ask again when it serves."))
 
     async def _stand(self) -> None:
         """One turn: stand for election, and lead if elected."""
@@ -125,6 +148,8 @@ class Sequencer:
         except LedgerUnavailable as error:
             self.fault = str(error)
             _log.warning("sequencer: %s", error)
+            if isinstance(error, NoRoom):
+                await self.reserve.spend()
             if isinstance(error, KeyAwayError) and number is not None:
                 # Another node may reach whoever holds the key: let it come first.
                 with contextlib.suppress(LedgerUnavailable):
@@ -143,12 +168,12 @@ class Sequencer:
                 future.set_exception(Conflict(self._keys.lacking, ""))
         self._wishes.clear()
 
-    async def _change_keys(self, term: Term) -> None:
-        """Do what was asked for about the log's key."""
+    async def _do_wishes(self, term: Term) -> None:
+        """Do what was asked of the holder of the term."""
         while self._wishes:
-            wish, future = self._wishes[0]
+            work, future = self._wishes[0]
             try:
-                made = await self._keys.change(term, self._store, wish, self._clock.now_us())
+                made = await work(term)
             except AffiantError as error:
                 self._wishes.pop(0)
                 if not future.done():
@@ -176,6 +201,7 @@ class Sequencer:
             await self._store.keys_recorded()
         self.term, self.fault = term, ""
         archiving = asyncio.create_task(self._archiving(term))
+        keeping = asyncio.create_task(self._keeping_reserve())
         try:
             await self._rounds(term, archiving)
             await term.place(last_words=True)
@@ -183,7 +209,8 @@ class Sequencer:
             await self._store.resign(term.number)
         finally:
             archiving.cancel()
-            await asyncio.gather(archiving, return_exceptions=True)
+            keeping.cancel()
+            await asyncio.gather(archiving, keeping, return_exceptions=True)
 
     async def _rounds(self, term: Term, archiving: asyncio.Task[None]) -> None:
         """Place what arrives and sign on time until `stop`."""
@@ -194,7 +221,7 @@ class Sequencer:
             if archiving.done():
                 archiving.result()
             if self._wishes:
-                await self._change_keys(term)
+                await self._do_wishes(term)
             now = time.monotonic()
             if now - lost_looked > 1.0:
                 await self._store.lost_nodes()
@@ -209,6 +236,13 @@ class Sequencer:
                 await term.publish(keep=bool(answered), answered=answered)
                 signed = time.monotonic()
             await self._pause(self.options.round_s if placed else self.options.idle_s, self._stopping if placed else self._wake)
+
+    async def _keeping_reserve(self) -> None:
+        """Whoever leads makes the reserve whole again."""
+        while True:
+            with contextlib.suppress(LedgerUnavailable):  # the next step of the term says so
+                await self.reserve.keep()
+            await asyncio.sleep(1.0)
 
     async def _archiving(self, term: Term) -> None:
         """Move what is full into storage; storage that is away delays this and nothing else."""

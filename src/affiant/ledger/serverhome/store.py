@@ -37,7 +37,18 @@ _NEXT = "Nothing was acknowledged; the ledger goes on when PostgreSQL can be rea
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """What PostgreSQL says of the ledger: term of its sequencer, entries placed, head in force, bundles archived and pruned."""
+    """What PostgreSQL says of the ledger.
+
+    Args:
+        term: of its sequencer, `holder`.
+        placed: entries that have their place.
+        head: in force.
+        archived: bundles that storage holds.
+        pruned: entries that PostgreSQL let go because storage holds them.
+        minimum: lowest index that is published.
+        held: lowest index that is held at all.
+        short: whether the disk was found full, and the reserve is not whole again.
+    """
 
     term: int
     holder: str
@@ -48,6 +59,9 @@ class LedgerRow:
     pruned: int
     origin: str
     log_vkey: str
+    minimum: int = 0
+    held: int = 0
+    short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +251,8 @@ class LedgerStore:
         head = SignedHead(int(row["at_us"]), int(row["size"]), bytes(row["root"]), bytes(row["note"]))
         return LedgerRow(
             int(row["term"]), str(row["holder"]), int(row["placed"]), head, int(row["answered"]), int(row["archived"]),
-            int(row["pruned"]), str(row["origin"]), str(row["log_vkey"]),
+            int(row["pruned"]), str(row["origin"]), str(row["log_vkey"]), int(row.get("minimum", 0)), int(row.get("held", 0)),
+            bool(row.get("short", False)),
         )  # fmt: skip
 
     async def heads(self, archived: bool | None = None) -> list[SignedHead]:
@@ -461,6 +476,76 @@ class LedgerStore:
         """
         rows = await self._fetch("SELECT @.pump_outbox($1, $2, $3)", producer, node, most)
         return int(rows[0][0])
+
+    async def ensure_newest(self) -> None:
+        """Make what pruning and the reserve need where a ledger was founded without it."""
+        if await self._fetch("SELECT 1 WHERE to_regproc($1) IS NOT NULL", f"{self._s}.make_reserve"):
+            return
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", self._s)
+            await connection.execute(schema.floor_statements(self._s))
+            await connection.execute(schema.reserve_statements(self._s))
+
+    # -- room for closings and refusals
+
+    async def reserve_bytes(self) -> int:
+        """Bytes on PostgreSQL's disk that the reserve has."""
+        rows = await self._fetch("SELECT COALESCE(pg_relation_size(to_regclass($1)), 0)", f"{self._s}.reserve")
+        return int(rows[0][0])
+
+    async def make_reserve(self, megabytes: int) -> None:
+        """Make the reserve anew.
+
+        Raises:
+            NoRoom: the disk has not so much room; nothing was taken of it.
+        """
+        await self._fetch("SELECT @.make_reserve($1)", megabytes)
+
+    async def spend_reserve(self) -> None:
+        """Give the reserve back to the disk, and let all nodes know that it is full."""
+        await self._fetch("SELECT @.spend_reserve()")
+
+    # -- where the entries held begin: pruning
+
+    async def publish_from(self, minimum: int) -> bool:
+        """Publish a minimum index. False if a higher one is published, or there are not so many entries."""
+        return await self._true(
+            "UPDATE @.ledger SET minimum = $1 WHERE minimum <= $1 AND $1 <= size RETURNING true", minimum
+        )  # fmt: skip
+
+    async def keep_lasting(self, entries: Sequence[tuple[int, bytes]]) -> None:
+        """Keep entries, by index, for good."""
+        await self._fetch(
+            "INSERT INTO @.lasting SELECT * FROM unnest($1::bigint[], $2::bytea[]) ON CONFLICT DO NOTHING",
+            [index for index, _ in entries], [entry for _, entry in entries],
+        )  # fmt: skip
+
+    async def lasting(self, stop: int) -> dict[int, bytes]:
+        """Kept entries below an index."""
+        rows = await self._fetch("SELECT index, entry FROM @.lasting WHERE index < $1 ORDER BY index", stop)
+        return {int(row[0]): bytes(row[1]) for row in rows}
+
+    async def floor_record(self) -> tuple[int, bytes]:
+        """Lowest index held, and what is known of the entries below it (`floor.Floor`)."""
+        rows = await self._fetch("SELECT held, record FROM @.floor")
+        return (int(rows[0][0]), bytes(rows[0][1])) if rows else (0, b"")
+
+    async def take_away(self, term: int, start: int, stop: int, record: bytes, producers: bytes, cut: Row | None) -> bool:
+        """Move the floor from `start` to `stop` and remove the batches below it.
+
+        Args:
+            record: see `floor_record`.
+            producers: their state at `stop`, from where a term resumes at the earliest.
+            cut: what stays of the batch that reaches over `stop`.
+
+        Returns:
+            False if the term is over, another floor is in force, the minimum index is lower, or storage lacks a bundle below.
+        """
+        rest = cut or Row(-1, "", 0, 0, b"", b"")
+        return await self._true(
+            "SELECT @.take_away($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", term, start, stop, record, producers,
+            rest.id, rest.first_seq, rest.count, rest.data, rest.marks,
+        )  # fmt: skip
 
     # -- tiles that are not in storage
 
