@@ -79,11 +79,15 @@ class _Writer:
 
 
 class _Rewriter:
-    def __init__(self, change: Callable[[Part], str]) -> None:
-        self._change = change
+    def __init__(self, change: Callable[[Part], str], look: Callable[[Part], object] | None) -> None:
+        self._change, self._look = change, look
 
     def text(self, part: Part, fixed: bool) -> str:
-        return part.text if fixed else self._change(part)
+        if not fixed:
+            return self._change(part)
+        if self._look is not None and part.text:
+            self._look(part)
+        return part.text
 
     def whole(self, text: str) -> str | None:
         return None
@@ -137,14 +141,17 @@ def put(body: Json, surface: str, parts: Sequence[Part], answer: bool = False) -
     return made
 
 
-def rewrite(body: Json, surface: str, change: Callable[[Part], str], answer: bool = False) -> tuple[Json, Walk]:
+def rewrite(
+    body: Json, surface: str, change: Callable[[Part], str], answer: bool = False, look: Callable[[Part], object] | None = None
+) -> tuple[Json, Walk]:
     """Read and write in one walk.
 
     Args:
         change: gives the text for a part; not asked about what is fixed.
+        look: told of what is fixed and has a text.
 
     Returns:
         The body, and the walk with what is unknown and uninspected.
     """
-    walk = Walk(_Rewriter(change))
+    walk = Walk(_Rewriter(change, look))
     return _walk(body, surface, answer, walk), walk
