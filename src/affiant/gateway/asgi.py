@@ -132,7 +132,7 @@ def _format(scope: Scope) -> Format:
 
 def _model(route: Route, spoken: Format) -> dict[str, str | int]:
     if spoken is Format.ANTHROPIC:
-        return {"type": "model", "id": route.id, "display_name": route.id, "created_at": "1970-01-01T00:00:00Z"}
+        return {"type": "model", "id": route.id, "display_name": route.id, "created_at": "1970-01-01T00:00:00Z", "lifecycle": "active"}
     return {"id": route.id, "object": "model", "created": 0, "owned_by": "affiant"}
 
 
