@@ -143,7 +143,8 @@ class Walk:
         if unknown and route.strict and route.mode is Mode.ENFORCE:
             raise Refusal("field_unknown", min(unknown)[:128])
         closing.note_would_block(ticket.decisions_in, route)
-        if verdict.exchange.parts is not exchange.parts:
+        withheld = request.opened.withheld and route.mode is Mode.ENFORCE
+        if withheld or verdict.exchange.parts is not exchange.parts:
             request.apply(verdict.exchange.parts)
         closing.context = verdict.context
 

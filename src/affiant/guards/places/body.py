@@ -28,12 +28,14 @@ class Opened:
         fixed: indices of parts that may be looked at and never changed: identifiers and words of the protocol.
         unknown: names of fields that the format does not have, as this version knows it.
         uninspected: what cannot be read, and where.
+        withheld: whether writing back leaves something out, though no part changes.
     """
 
     parts: tuple[Part, ...]
     fixed: frozenset[int]
     unknown: frozenset[str]
     uninspected: tuple[Uninspected, ...]
+    withheld: bool = False
 
 
 class _Reader:
@@ -115,8 +117,8 @@ def read(body: Json, surface: str, answer: bool = False) -> Opened:
     """
     reader = _Reader()
     walk = Walk(reader)
-    _walk(body, surface, answer, walk)
-    return Opened(tuple(reader.parts), frozenset(reader.fixed), frozenset(walk.unknown), tuple(walk.uninspected))
+    made = _walk(body, surface, answer, walk)
+    return Opened(tuple(reader.parts), frozenset(reader.fixed), frozenset(walk.unknown), tuple(walk.uninspected), made is not body)
 
 
 def parts(body: Json, surface: str, answer: bool = False) -> tuple[Part, ...]:
