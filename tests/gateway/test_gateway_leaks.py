@@ -1,7 +1,7 @@
 """Every place of the product's own table through the running gateway: an address in it does not get past a policy that redacts.
 
-What the table calls guarded never leaves in the clear, on the way in and on the way out, whole and streamed. What it calls flagged is told and goes on
-as it came; what it calls uninspected is encrypted, or redacted where it can be read after all.
+What the table calls guarded never leaves in the clear, on the way in and on the way out, whole and streamed. What it calls flagged
+is told in the event; what it calls uninspected is encrypted, or redacted where it can be read after all.
 """
 
 from __future__ import annotations
