@@ -1,6 +1,7 @@
 """The gateway against its provider directly, beside nginx and a bare raw-ASGI proxy, in one run: ratios, and CPU of whole process trees.
 
-Rounds alternate between the targets, and medians over rounds are compared, so that a busy machine disturbs all alike.
+Rounds alternate between the targets, and medians over rounds are compared, so that a busy machine disturbs all alike. Streams of one
+caller are measured token by token beside it (`stream`).
 `python -m bench gateway --seconds 3 --rounds 3 --connections 64 --workers 1`. Leaves out: absolute claims; the machine decides those.
 """
 
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from affiant.testing.world import COMPANY, World
-from bench import load, proc
+from bench import load, proc, stream
 
 _NGINX = """
 worker_processes 1; daemon off; error_log stderr; pid {folder}/nginx.pid;
@@ -79,9 +80,16 @@ def _process(command: Sequence[str], environment: dict[str, str]) -> Iterator[su
 
 
 def _company() -> dict[str, Any]:
-    plain = {"id": "plain", "models": ["scribe"], "policy": "sanitize-only", "mode": "enforce", "label": "internal"}
+    bay = {**COMPANY["providers"][0], "id": "bay", "kind": "anthropic", "base_url": "SIMULATOR/bay/v1", "usage_url": "SIMULATOR/bay/usage"}
+    verse = {"id": "verse", "provider": "bay", "upstream": "verse-1", "version": "1.0", "approved_by": "bob"}
+    chain = ["scribe", "verse"]
+    plain = {"id": "plain", "models": chain, "policy": "sanitize-only", "mode": "enforce", "label": "internal"}
     policy = {"id": "sanitize-only", "guards": {"sanitize": {"action": "flag"}}}
-    return {**COMPANY, "routes": [*COMPANY["routes"], plain], "policies": [*COMPANY["policies"], policy]}
+    company = {
+        **COMPANY, "providers": [*COMPANY["providers"], bay], "models": [*COMPANY["models"], verse],
+        "routes": [*({**route, "models": chain} for route in COMPANY["routes"]), plain], "policies": [*COMPANY["policies"], policy],
+    }  # fmt: skip
+    return dict(json.loads(json.dumps(company)))  # nothing shared: the file may hold no aliases
 
 
 def _targets(stack: ExitStack, folder: Path, workers: int) -> list[Target]:
@@ -120,6 +128,18 @@ def _measure(target: Target, text: str, seconds: int, connections: int) -> None:
     target.errors += result.errors
 
 
+def _streams(targets: list[Target], text: str, rounds: int, times: int) -> str:
+    """Streams of one caller, directly and through the gateway, on each surface that has them."""
+    chosen = [target for target in targets if target is targets[0] or target.model in ("plain", "help")]
+    measured = {(surface.name, target.name): stream.Streamed() for surface in stream.SURFACES for target in chosen}
+    for number in range(rounds + 1):
+        for surface in stream.SURFACES:
+            for target in chosen:
+                into = measured[surface.name, target.name] if number else stream.Streamed()  # the first round warms connections
+                stream.measure(target.url, target.pid, target.key, target.model, surface, text, times if number else 1, into)
+    return stream.report(measured, targets[0].name)
+
+
 def _report(targets: list[Target]) -> str:
     base = {name: next((t for t in targets if t.name == name), None) for name in ("provider directly", "nginx", "bare raw ASGI")}
     lines = [f"{'':24}{'req/s':>9}{'p50 ms':>9}{'CPU µs':>9}{'of direct':>11}{'CPU/nginx':>11}{'CPU/bare':>10}{'errors':>8}"]
@@ -142,6 +162,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--streams", type=int, default=4, help="streams of each surface and target a round; 0 none")
     parser.add_argument("--bytes", type=int, default=1000, help="size of the prompt")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
@@ -161,6 +182,9 @@ def main(arguments: Sequence[str]) -> int:
         )
         print("CPU is of the target's whole process tree, per request, without the provider and the load.\n")
         print(_report(targets))
+        if options.streams:
+            print(f"\nOne caller, medians of {options.rounds} rounds of {options.streams} streams, {stream.SCRIPT}:\n")
+            print(_streams(targets, text, options.rounds, options.streams))
         if options.json:
             print(
                 json.dumps(

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from affiant.cli import root
-from affiant.cli.reference import cli_page, commands, events_page, help_of
+from affiant.cli.reference import cli_page, commands, events_page, help_of, places_page
 from affiant.ledger import REGISTRY
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +33,11 @@ def test_the_events_page_is_current() -> None:
     page = read("reference/events.md")
     assert page == events_page(), AGAIN
     assert all(f"### `{name}`" in page for name in REGISTRY)
+
+
+def test_the_places_page_is_current() -> None:
+    """docs/reference/places.md is the table that the walk over bodies follows."""
+    assert read("reference/places.md") == places_page(), AGAIN
 
 
 @pytest.mark.parametrize("name", NAMES)

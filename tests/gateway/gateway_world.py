@@ -16,6 +16,7 @@ from typing import Any
 
 import httptools
 import msgspec
+from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
 from affiant.gateway import Timeouts, WorkerOptions, serve
@@ -71,7 +72,7 @@ def key(name: str, secret: str, scope: tuple[str, ...] = ("*",), tenant: str = "
 
 
 def snapshot(base_url: str, **more: Any) -> Snapshot:
-    """What most tests decide from: provider `sim` (public, internal), models, routes chat/watch/warn/strict."""
+    """What most tests decide from: providers of both formats (public, internal), models, routes chat/watch/warn/strict."""
     months = tuple(TenantKeySnap(t, m, k) for t, k in (("acme", TENANT_KEY), ("-", NO_TENANT_KEY)) for m in range(202501, 203513))
     values: dict[str, Any] = {
         "epoch": 1,
@@ -81,20 +82,25 @@ def snapshot(base_url: str, **more: Any) -> Snapshot:
         "providers": (
             ProviderSnap("sim", "openai", base_url + "/sim/v1", "env:AFFIANT_TEST_PROVIDER", "eu", "private", ("public", "internal")),
             ProviderSnap("two", "openai", base_url + "/two/v1", "env:AFFIANT_TEST_PROVIDER", "eu", "private", ("public", "internal")),
+            ProviderSnap("bay", "anthropic", base_url + "/bay/v1", "env:AFFIANT_TEST_PROVIDER", "eu", "private", ("public", "internal")),
+            ProviderSnap("cove", "anthropic", base_url + "/cove/v1", "env:AFFIANT_TEST_PROVIDER", "eu", "private", ("public", "internal")),
         ),
         "models": (
             ModelSnap("small", "sim", "sim-small", "1", 1),
             ModelSnap("new", "sim", "sim-large", "2", 0),
             ModelSnap("spare", "two", "sim-small", "1", 1),
+            ModelSnap("verse", "bay", "sim-small", "1", 1),
+            ModelSnap("refrain", "cove", "sim-small", "1", 1),
         ),
         "routes": (
-            RouteSnap("chat", ("small",), "default", "enforce", "internal", ""),
+            RouteSnap("chat", ("small", "verse"), "default", "enforce", "internal", ""),
             RouteSnap("small", ("small",), "default", "enforce", "internal", "", 1),
-            RouteSnap("watched", ("small",), "strict", "watch", "internal", ""),
-            RouteSnap("warned", ("small",), "strict", "warn", "internal", ""),
-            RouteSnap("strict", ("small",), "strict", "enforce", "internal", ""),
+            RouteSnap("watched", ("small", "verse"), "strict", "watch", "internal", ""),
+            RouteSnap("warned", ("small", "verse"), "strict", "warn", "internal", ""),
+            RouteSnap("strict", ("small", "verse"), "strict", "enforce", "internal", ""),
+            RouteSnap("exact", ("small", "verse"), "default", "enforce", "internal", "", 0, 1),
             RouteSnap("secret", ("small",), "default", "enforce", "restricted", ""),
-            RouteSnap("chain", ("new", "small", "spare"), "default", "enforce", "internal", ""),
+            RouteSnap("chain", ("new", "small", "spare", "verse", "refrain"), "default", "enforce", "internal", ""),
             RouteSnap("other", ("small",), "default", "enforce", "internal", "globex"),
             RouteSnap("nopolicy", ("small",), "gone", "enforce", "internal", ""),
         ),
@@ -220,7 +226,7 @@ class Answer:
 
     def frames(self) -> list[Any]:
         """Data of a stream's events; `[DONE]` as text."""
-        found = [block.removeprefix(b"data: ") for block in self.content.split(b"\n\n") if block]
+        found = [block[block.index(b"data: ") + 6 :] for block in self.content.split(b"\n\n") if block]
         return ["[DONE]" if data == b"[DONE]" else msgspec.json.decode(data) for data in found]
 
     def text(self) -> str:
@@ -240,6 +246,9 @@ class World:
 
     def openai(self, secret: str = SECRET, retries: int = 0) -> AsyncOpenAI:
         return AsyncOpenAI(api_key=secret, base_url=self.url + "/v1", max_retries=retries, timeout=20)
+
+    def anthropic(self, secret: str = SECRET) -> AsyncAnthropic:
+        return AsyncAnthropic(api_key=secret, base_url=self.url, max_retries=0, timeout=20)
 
     async def post(self, body: Any, secret: str | None = SECRET, path: str = "/v1/chat/completions", **headers: str) -> Answer:
         content = body if isinstance(body, bytes) else msgspec.json.encode(body)
@@ -341,6 +350,8 @@ class FakeProvider:
         self.answer = answer
         self.bodies: list[bytes] = []
         self.ids: list[str] = []
+        self.paths: list[str] = []
+        self.heads: list[dict[str, str]] = []
 
     async def __aenter__(self) -> FakeProvider:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -358,6 +369,8 @@ class FakeProvider:
                 body = await reader.readexactly(int(fields["content-length"]))
                 self.bodies.append(body)
                 self.ids.append(fields["x-affiant-request"])
+                self.paths.append(head.decode().split(" ")[1])
+                self.heads.append(fields)
                 answer = self.answer(msgspec.json.decode(body))
                 for piece in answer if isinstance(answer, list) else [answer]:
                     if piece is None:

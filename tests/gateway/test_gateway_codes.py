@@ -25,7 +25,8 @@ def test_every_code_is_documented_as_it_is() -> None:
 
 def test_every_code_is_given_somewhere_and_every_given_code_is_known() -> None:
     """No code is dead, none is invented in passing."""
-    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/affiant/gateway").glob("*.py") if path.name != "codes.py")
+    files = (ROOT / "src/affiant/gateway").rglob("*.py")
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in files if path.name != "codes.py")
     given = set(re.findall(r'Refusal\(\s*"(\w+)"', sources)) | set(re.findall(r'CODES\["(\w+)"\]', sources))
     assert given <= set(CODES)
     assert all(f'"{code}"' in sources or code in GUARD_REASONS for code in CODES)

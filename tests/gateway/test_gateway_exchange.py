@@ -65,7 +65,7 @@ def test_models_are_listed_for_the_key() -> None:
             names = {model.id async for model in client.models.list()}
             one = await client.models.retrieve("chat")
             await client.close()
-            assert names == {"chat", "small", "watched", "warned", "strict", "chain", "spare"}
+            assert names == {"chat", "small", "watched", "warned", "strict", "exact", "chain", "spare", "verse", "refrain"}
             assert one.id == "chat"
 
     asyncio.run(main())

@@ -112,7 +112,7 @@ def test_large_bodies_and_other_paths() -> None:
     async def main() -> None:
         async with world() as w:
             assert (await w.post(b"x" * 1_100_000)).code == "request_too_large"
-            got = await w.post({"input": "x"}, path="/v1/embeddings")
+            got = await w.post({"prompt": "x"}, path="/v1/images/generations")
             assert (got.status_code, got.code) == (404, "surface_not_served")
             assert w.of(got.headers["x-affiant-exchange"])[0].body["surface"] == "other"
             assert (await w.get("/v1/chat/completions")).status_code == 405

@@ -171,6 +171,15 @@ def test_what_is_not_changed_is_the_same_object(surface: str, answer: bool, body
         assert planted["messages"][0]["content"] == CANARY
 
 
+def test_what_writing_back_leaves_out_is_told_although_no_part_changes() -> None:
+    """Tokens of a form that is not known have no part; whoever writes only changed parts back would let them pass."""
+    body = {"messages": [{"role": "user", "content": "hi"}], "logprobs": CANARY}
+    odd = {"input": [{"content": [{"text": "hi", "logprobs": CANARY}]}]}
+    assert not read(body, "chat.completions").withheld
+    opened = read(odd, "responses")
+    assert opened.withheld and not leaks(put(odd, "responses", opened.parts))
+
+
 def _valid(surface: str, answer: bool, body: dict[str, Any]) -> None:
     """Hold a body against the official package's types, to the last item."""
     from openai.types import CreateEmbeddingResponse, EmbeddingCreateParams

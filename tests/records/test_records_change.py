@@ -144,6 +144,20 @@ def test_a_withdrawn_model_leaves_the_snapshot_and_its_implicit_route(tmp_path: 
         assert [route.id for route in snapshot.routes] == ["chat"]
 
 
+def test_a_route_is_strict_where_it_says_so_and_a_provider_speaks_its_format(tmp_path: Path) -> None:
+    """Both reach the workers and the ledger; a route that says nothing has the content that it always had."""
+    with world(tmp_path) as w:
+        w.in_force("route", "chat", {"models": ["m1"], "tenant": "acme", "strict": 1})
+        url = {"base_url": "http://127.0.0.1:9/v1", "secret_ref": "env:SIM", "network": "private"}
+        w.in_force("provider", "bay", {"kind": "anthropic", **url})
+        snapshot = w.records.compile()
+        assert {route.id: route.strict for route in snapshot.routes} == {"chat": 1, "m1": 0}
+        assert {provider.id: provider.kind for provider in snapshot.providers} == {"sim": "openai", "bay": "anthropic"}
+        assert [event.body.get("strict") for event in w.events("route.set") if event.ref == "chat"][-1] == 1
+        w.in_force("route", "chat", {"models": ["m1"], "tenant": "acme", "strict": 0})
+        assert "strict" not in w.records.record("route", "chat").content and "strict" not in w.events("route.set")[-1].body
+
+
 def test_a_changed_policy_repeats_its_routes_with_the_new_digest(tmp_path: Path) -> None:
     """Each route that follows a policy says in its event which digest of it is in force and what that redacts."""
     with world(tmp_path) as w:

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
+from anthropic import AsyncAnthropic
 from openai import APIStatusError, AsyncOpenAI
 
 from affiant.kit.clock import FixedClock
@@ -63,6 +65,65 @@ def test_the_official_client_gets_answers_streams_and_models() -> None:
             with pytest.raises(APIStatusError) as caught:
                 await client.chat.completions.create(model="script-429:7", messages=messages)  # type: ignore[arg-type]
             assert caught.value.status_code == 429 and caught.value.response.headers["retry-after"] == "7"
+
+    asyncio.run(run())
+
+
+TEXT = "how are you [[sim:tool]]"
+SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
+
+
+async def _responses(sim: Simulator) -> tuple[str, str, int, str, str, int]:
+    async with AsyncOpenAI(base_url=f"{sim.url}/v1", api_key="k", max_retries=0) as client:
+        asked: Any = {"model": "sim-small", "input": TEXT, "tools": [{"type": "function", "name": "send", "parameters": SCHEMA}]}
+        plain = await client.responses.create(**asked)
+        async with client.responses.stream(**asked) as stream:
+            async for _ in stream:
+                pass
+            final = await stream.get_final_response()
+        calls = [next(item.arguments for item in each.output if item.type == "function_call") for each in (plain, final)]
+        return plain.output_text, calls[0], plain.usage.output_tokens, final.output_text, calls[1], final.usage.output_tokens
+
+
+async def _messages(sim: Simulator) -> tuple[str, str, int, str, str, int]:
+    async with AsyncAnthropic(base_url=sim.url, api_key="k", max_retries=0) as client:
+        asked: Any = {
+            "model": "sim-small", "max_tokens": 500, "messages": [{"role": "user", "content": TEXT}],
+            "tools": [{"name": "send", "input_schema": SCHEMA}],
+        }  # fmt: skip
+        plain = await client.messages.create(**asked)
+        async with client.messages.stream(**asked) as stream:
+            final = await stream.get_final_message()
+        texts = [next(block.text for block in each.content if block.type == "text") for each in (plain, final)]
+        calls = [next(json.dumps(block.input) for block in each.content if block.type == "tool_use") for each in (plain, final)]
+        return texts[0], calls[0], plain.usage.output_tokens, texts[1], calls[1], final.usage.output_tokens
+
+
+@pytest.mark.parametrize("ask_both", [_responses, _messages])
+def test_the_official_clients_get_texts_and_tool_calls_of_the_other_surfaces(ask_both: Any) -> None:
+    """Responses and Messages: plain and streamed say the same, call the tool with what was written, and report the same usage."""
+
+    async def run() -> None:
+        async with Simulator(announce=False) as sim:
+            text, call, tokens, streamed, streamed_call, streamed_tokens = await ask_both(sim)
+            assert text == streamed and TEXT in text and tokens == streamed_tokens > 0
+            assert json.loads(call) == json.loads(streamed_call) == {"text": TEXT}
+
+    asyncio.run(run())
+
+
+def test_embeddings_and_what_messages_demand() -> None:
+    """The same text gets the same vector in both encodings; without a version Messages are refused, in Anthropic's shape."""
+
+    async def run() -> None:
+        async with Simulator(announce=False) as sim, AsyncOpenAI(base_url=f"{sim.url}/v1", api_key="k", max_retries=0) as client:
+            packed = await client.embeddings.create(model="sim-embed", input=["a", "b"])
+            plain = await client.embeddings.create(model="sim-embed", input=["a", "b"], encoding_format="float")
+            assert packed.usage.prompt_tokens == plain.usage.prompt_tokens > 0 and sim.book.requests[0].tokens_out == 0
+            assert [len(each.embedding) for each in packed.data] == [16, 16]
+            assert packed.data[1].embedding == pytest.approx(plain.data[1].embedding, abs=1e-6) != plain.data[0].embedding
+            refused = await ask(sim, b"{}", path="/v1/messages")
+            assert (refused.status, json.loads(refused.body)["error"]["type"]) == (401, "authentication_error")
 
     asyncio.run(run())
 

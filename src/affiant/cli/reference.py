@@ -1,6 +1,7 @@
-"""Writes `docs/reference/`: the command line as `--help` prints it, and the event types as the registry declares them.
+"""Writes `docs/reference/`: the command line as `--help` prints it, the event types as the registry declares them, and the
+places of bodies as guards walk them.
 
-`python -m affiant.cli.reference docs/reference` writes both files; a test holds them to the program. Leaves out: prose.
+`python -m affiant.cli.reference docs/reference` writes the files; a test holds them to the program. Leaves out: prose.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 import click
 
 from affiant.cli.main import root
+from affiant.guards.places import markdown
 from affiant.ledger.registry import REGISTRY
 
 _WIDTH = 100
@@ -75,14 +77,26 @@ def events_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def places_page() -> str:
+    """`docs/reference/places.md`."""
+    said = (
+        "What the gateway does with each place of a request, an answer and an event of a stream, surface by surface.\n"
+        "*Guarded*: inspected, and rewritten where the policy says so. *Flagged*: inspected, never rewritten; a redaction becomes a flag,\n"
+        "a block blocks. *Withheld*: left out where it would repeat what was changed. *Passed uninspected*: counted in the event.\n"
+        "*Refused*: nothing of it goes on."
+    )
+    return "\n".join(["# Places", "", _AGAIN, "", said, "", markdown().rstrip(), ""])
+
+
 def main(argv: list[str]) -> int:
-    """Write both pages into a folder."""
+    """Write the pages into a folder."""
     if len(argv) != 1:
         sys.stderr.write("usage: python -m affiant.cli.reference FOLDER\n")
         return 2
     folder = Path(argv[0])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cli.md").write_text(cli_page(), encoding="utf-8")
+    (folder / "places.md").write_text(places_page(), encoding="utf-8")
     (folder / "events.md").write_text(events_page(), encoding="utf-8")
     return 0
 

@@ -1,12 +1,14 @@
 """The gateway as an ASGI application: which path leads where. No framework.
 
-POST /v1/chat/completions · GET /v1/models and /v1/models/{id} · /healthz · /readyz · /metrics. Every other path under /v1 is
-refused with evidence where a caller asked for it.
+POST to the path of a surface · GET /v1/models and /v1/models/{id} · /healthz · /readyz · /metrics. Every other path under /v1 is
+refused with evidence where a caller asked for it. Who speaks Anthropic's format (its path, or `anthropic-version`) gets lists and
+errors in it.
 """
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import msgspec
 
@@ -14,9 +16,14 @@ from affiant.gateway.admit import authenticate, may_use
 from affiant.gateway.caller import Caller, CallerLeft, Receive, Scope, Send
 from affiant.gateway.evidence import Ticket
 from affiant.gateway.faults import Refusal
+from affiant.gateway.formats import Format
+from affiant.gateway.parts import Parts
+from affiant.gateway.surfaces import BY_PATH
 from affiant.gateway.tables import Route
-from affiant.gateway.walk import SURFACE, Parts, Walk, record_refusal
+from affiant.gateway.walk import Walk, record_refusal
 from affiant.kit.ids import new_id
+
+_MESSAGES = "/v1/messages"
 
 
 class GatewayApp:
@@ -42,10 +49,11 @@ class GatewayApp:
             return
         now_us = self._p.clock.now_us()
         exchange = new_id("xc", now_us)
-        caller = Caller(scope, receive, send, exchange)
         path, method = scope["path"], scope["method"]
-        if path == "/v1/chat/completions" and method == "POST":
-            await Walk(self._p, caller, Ticket(exchange, SURFACE, time.monotonic(), now_us)).run()
+        caller = Caller(scope, receive, send, exchange, _format(scope))
+        surface = BY_PATH.get(path) if method == "POST" else None
+        if surface is not None:
+            await Walk(self._p, caller, Ticket(exchange, surface.name, time.monotonic(), now_us), surface).run()
             return
         if path in ("/healthz", "/readyz", "/metrics"):
             await self._state(caller, path, method)
@@ -72,12 +80,12 @@ class GatewayApp:
         assert tables is not None
         ticket.body = await caller.body()
         key = ticket.key = authenticate(tables, caller.scope["headers"], ticket.now_us)
-        if path == "/v1/chat/completions" or (path.startswith("/v1/models") and method != "GET"):
+        if path in BY_PATH or (path.startswith("/v1/models") and method != "GET"):
             raise Refusal("method_not_allowed")
         if path == "/v1/models":
             usable = [route for route in tables.routes.values() if may_use(key, route) and not route.refusal and route.policy is not None]
-            listed = [_model(route) for route in sorted(usable, key=lambda route: route.id)]
-            await caller.answer(200, msgspec.json.encode({"object": "list", "data": listed}))
+            listed = [_model(route, caller.spoken) for route in sorted(usable, key=lambda route: route.id)]
+            await caller.answer(200, msgspec.json.encode(_list(listed, caller.spoken)))
             return
         if path.startswith("/v1/models/"):
             name = ticket.named_route = path.removeprefix("/v1/models/")[:128]
@@ -86,9 +94,9 @@ class GatewayApp:
                 raise Refusal("model_not_found", "model")
             if route.refusal:
                 raise Refusal(route.refusal, "model")
-            await caller.answer(200, msgspec.json.encode(_model(route)))
+            await caller.answer(200, msgspec.json.encode(_model(route, caller.spoken)))
             return
-        raise Refusal("surface_not_served", detail=f"Served here: {SURFACE}.")
+        raise Refusal("surface_not_served", detail=f"Served here: {', '.join(BY_PATH)}.")
 
     async def _state(self, caller: Caller, path: str, method: str) -> None:
         if method not in ("GET", "HEAD"):
@@ -114,5 +122,22 @@ class GatewayApp:
                 return
 
 
-def _model(route: Route) -> dict[str, str | int]:
+def _format(scope: Scope) -> Format:
+    """What the caller speaks."""
+    spoken = scope["path"] == _MESSAGES or scope["path"].startswith(f"{_MESSAGES}/")
+    if spoken or (scope["path"] not in BY_PATH and any(name == b"anthropic-version" for name, _ in scope["headers"])):
+        return Format.ANTHROPIC
+    return Format.OPENAI
+
+
+def _model(route: Route, spoken: Format) -> dict[str, str | int]:
+    if spoken is Format.ANTHROPIC:
+        return {"type": "model", "id": route.id, "display_name": route.id, "created_at": "1970-01-01T00:00:00Z", "lifecycle": "active"}
     return {"id": route.id, "object": "model", "created": 0, "owned_by": "affiant"}
+
+
+def _list(models: list[dict[str, str | int]], spoken: Format) -> dict[str, Any]:
+    if spoken is Format.OPENAI:
+        return {"object": "list", "data": models}
+    ends = {"first_id": models[0]["id"], "last_id": models[-1]["id"]} if models else {"first_id": None, "last_id": None}
+    return {"data": models, "has_more": False, **ends}

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from affiant.gateway.codes import Code, error_body
+from affiant.gateway.codes import Code
 from affiant.gateway.faults import Refusal
+from affiant.gateway.formats import Format, error_body
 from affiant.gateway.live import Live
 
 Scope = dict[str, Any]
@@ -30,15 +31,22 @@ class Caller:
 
     Args:
         exchange: its id, sent with every answer.
+        spoken: the format of errors.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, exchange: str) -> None:
-        self.scope = scope
-        self._receive, self._send = receive, send
+    def __init__(self, scope: Scope, receive: Receive, send: Send, exchange: str, spoken: Format) -> None:
+        self.scope, self.spoken = scope, spoken
+        self._receive, self._send, self._exchange = receive, send, exchange
         self.headers: list[tuple[bytes, bytes]] = [(b"x-affiant-exchange", exchange.encode()), (b"cache-control", b"no-store")]
+        if spoken is Format.ANTHROPIC:
+            self.headers.append((b"request-id", exchange.encode()))
         self.started = False
         self._hash = hashlib.sha256()
         self._digest = b""
+
+    def header(self, wanted: bytes) -> bytes:
+        """The last value of a header; b"" where it was not sent."""
+        return next((bytes(value) for name, value in reversed(self.scope["headers"]) if name == wanted), b"")
 
     @property
     def address(self) -> str:
@@ -95,7 +103,7 @@ class Caller:
         """Send an error."""
         if code.status == 503 and not retry_after_s:
             retry_after_s = 1
-        await self.answer(code.status, error_body(code, param, detail), retry_after_s=retry_after_s)
+        await self.answer(code.status, error_body(self.spoken, code, self._exchange, param, detail), retry_after_s=retry_after_s)
 
     # -- a stream
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
-
 
 @dataclass(frozen=True, slots=True)
 class Code:
@@ -47,7 +45,7 @@ _REQUEST, _AUTH, _DENIED, _LIMIT, _SERVER = (
 
 _TABLE = (
     # -- who calls
-    Code("key_missing", 401, _AUTH, "SEC-1.1", "No gateway key was sent.", "Send `Authorization: Bearer KEY`."),
+    Code("key_missing", 401, _AUTH, "SEC-1.1", "No gateway key was sent.", "Send `Authorization: Bearer KEY` or `x-api-key: KEY`."),
     Code("key_unknown", 401, _AUTH, "SEC-1.1", "This gateway key is not known.", "Ask your Affiant operator for a key."),
     Code("key_revoked", 401, _AUTH, "SEC-1.2", "This gateway key was revoked.", "Ask your Affiant operator for a new key."),
     Code("key_expired", 401, _AUTH, "SEC-1.2", "This gateway key has expired.", "Ask your Affiant operator for a new key."),
@@ -75,7 +73,7 @@ _TABLE = (
         400,
         _REQUEST,
         "SEC-3.2",
-        "The request body is not a chat completion request.",
+        "The request is none of this path's format.",
         "See the parameter named in `param`.",
     ),
     Code(
@@ -84,7 +82,23 @@ _TABLE = (
         _REQUEST,
         "SEC-2.1",
         "Affiant does not serve this path.",
-        "Use POST /v1/chat/completions or GET /v1/models.",
+        "Use one of the paths in docs/reference/gateway.md.",
+    ),
+    Code(
+        "field_unknown",
+        400,
+        _REQUEST,
+        "SEC-3.2",
+        "The request has a field that its format does not have, and this route is strict.",
+        "Remove the field named in `param`.",
+    ),
+    Code(
+        "state_refused",
+        400,
+        _REQUEST,
+        "SEC-3.2",
+        "The request builds on state that a provider keeps, which guards cannot read.",
+        "Send the whole conversation in the request.",
     ),
     Code("method_not_allowed", 405, _REQUEST, "", "This path does not take this method.", "See docs/reference/gateway.md."),
     Code(
@@ -94,6 +108,14 @@ _TABLE = (
         "GOV-3.1",
         "No route or registered model has this name.",
         "List what this key may use with GET /v1/models.",
+    ),
+    Code(
+        "format_not_spoken",
+        400,
+        _REQUEST,
+        "",
+        "No provider behind this model speaks the format of this path.",
+        "Use the path of its provider's format, or another model.",
     ),
     Code(
         "model_not_approved",
@@ -216,14 +238,3 @@ _TABLE = (
 
 CODES: dict[str, Code] = {code.code: code for code in _TABLE}
 GUARD_REASONS = ("hidden_text", "pii_detected", "secret_detected", "injection_detected", "protected_text")
-
-
-def error_body(code: Code, param: str | None = None, detail: str = "") -> bytes:
-    """The JSON of an error, in OpenAI's shape."""
-    return msgspec.json.encode(error_object(code, param, detail))
-
-
-def error_object(code: Code, param: str | None = None, detail: str = "") -> dict[str, dict[str, str | None]]:
-    """The same before encoding."""
-    message = f"{code.text} {detail}" if detail else code.text
-    return {"error": {"message": message, "type": code.type, "param": param, "code": code.code}}

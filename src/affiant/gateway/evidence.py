@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from affiant.gateway.counters import Counter
 from affiant.gateway.faults import Refusal
-from affiant.gateway.tables import NO_TENANT, Route, Tables
+from affiant.gateway.tables import NO_TENANT, Chain, Route, Tables
 from affiant.guards import Action, Decision
 from affiant.kit.clock import Clock
 from affiant.kit.crypto import commit, commit_digest, salt
@@ -99,7 +99,10 @@ class Ticket:
     """One exchange on its way; owned by the request that it belongs to.
 
     Args:
+        surface: name of the surface, or `models`, or `other`.
+        chain: the route's links that may serve it.
         attempts: as `exchange.closed` lists them.
+        uninspected_out: parts of the answer that nobody could read.
         upstream_s: real seconds spent waiting for providers.
     """
 
@@ -112,6 +115,7 @@ class Ticket:
     key: KeySnap | None = None
     named_route: str = ""
     route: Route | None = None
+    chain: Chain | None = None
     stream: bool = False
     decisions_in: tuple[Decision, ...] = ()
     opened: bool = False
@@ -121,6 +125,7 @@ class Ticket:
     model: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+    uninspected_out: int = 0
     upstream_s: float = 0.0
     first_s: float = 0.0
 
@@ -172,14 +177,14 @@ class Recorder:
         Raises:
             Refusal: it could not be, and the policy does not say `open`.
         """
-        route, tables = ticket.route, ticket.tables
-        assert route is not None and tables is not None and ticket.key is not None
+        route, chain, tables = ticket.route, ticket.chain, ticket.tables
+        assert route is not None and chain is not None and tables is not None and ticket.key is not None
         received, outgoing = ticket.salt("commit_received"), ticket.salt("commit_sent")
         if received is None or outgoing is None:
             raise Refusal("evidence_unavailable", detail="Control has pushed no commitment key for this month.")
         body: dict[str, Any] = {
             "surface": ticket.surface, "route": route.id, "key": ticket.key.id, "label": route.label, "mode": str(route.mode),
-            "stream": int(ticket.stream), "overlap": 0, "links": route.listed, "decisions": decisions_body(ticket.decisions_in),
+            "stream": int(ticket.stream), "overlap": 0, "links": chain.listed, "decisions": decisions_body(ticket.decisions_in),
             "parts": parts, "uninspected": uninspected, "commit_received": commit(received, ticket.body),
             "commit_sent": commit(outgoing, sent), "epoch": tables.epoch, "est_tokens": est_tokens,
         }  # fmt: skip
@@ -237,6 +242,8 @@ class Recorder:
         scores = scores_body(decisions)
         if scores:
             body["scores"] = scores
+        if ticket.uninspected_out:
+            body["uninspected"] = ticket.uninspected_out
         if ticket.provider:
             body["provider"], body["model"] = ticket.provider, ticket.model
         if ticket.first_s:

@@ -1,7 +1,8 @@
 """Forwarding: attempts along the chain, each under an opaque id of its own, within the cap that `exchange.opened` stated.
 
 An attempt that fails before anything was released is followed by the next: once more at the same link, then the next link.
-A provider's 400, 413 and 422 are about the request and end the chain. Leaves out: reading answers (`reply`, `streaming`).
+A provider's 400, 413 and 422 are about the request and end the chain. The path behind the base URL is the
+surface's own, the credential stands where the provider's format has it. Leaves out: reading answers (`reply`, `streaming`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import msgspec
 
 from affiant.gateway.evidence import Ticket
 from affiant.gateway.faults import LinkFault, Refusal
+from affiant.gateway.formats import Format
 from affiant.gateway.live import Live
 from affiant.gateway.tables import CAP, Link
 from affiant.gateway.upstream import Connection, Pool
-from affiant.gateway.wire import ChatRequest
+from affiant.gateway.wire import Request
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.kit.ids import new_id
 from affiant.kit.secretref import resolve
@@ -90,13 +92,19 @@ class Attempt:
 
 
 class Forwarder:
-    """Walks the chain of one exchange, attempt by attempt."""
+    """Walks the chain of one exchange, attempt by attempt.
 
-    def __init__(self, pool: Pool, secrets: Secrets, timeouts: Timeouts, ticket: Ticket, request: ChatRequest, live: Live) -> None:
+    Args:
+        version: of Anthropic's format, for its providers.
+    """
+
+    def __init__(
+        self, pool: Pool, secrets: Secrets, timeouts: Timeouts, ticket: Ticket, request: Request, live: Live, version: str
+    ) -> None:
         self._pool, self._secrets, self.timeouts = pool, secrets, timeouts
-        self._ticket, self._request, self._live = ticket, request, live
-        assert ticket.route is not None
-        self._plan = [(link, number) for link in ticket.route.links for number in range(CAP)]
+        self._ticket, self._request, self._live, self._version = ticket, request, live, version
+        assert ticket.chain is not None
+        self._plan = [(link, number) for link in ticket.chain.links for number in range(CAP)]
         self._bodies: dict[str, bytes] = {}
         self._fault: LinkFault | None = None
 
@@ -186,8 +194,11 @@ class Forwarder:
     def _bytes(self, link: Link, secret: str, attempt: str) -> bytes:
         body = self.body_for(link)
         accept = "text/event-stream" if self._ticket.stream else "application/json"
+        auth = f"authorization: Bearer {secret}"
+        if link.format is Format.ANTHROPIC:
+            auth = f"x-api-key: {secret}\r\nanthropic-version: {self._version}"
         return (
-            f"POST {link.endpoint.path}/chat/completions HTTP/1.1\r\nhost: {link.endpoint.authority}\r\nauthorization: Bearer {secret}\r\n"
+            f"POST {link.endpoint.path}{self._request.surface.path} HTTP/1.1\r\nhost: {link.endpoint.authority}\r\n{auth}\r\n"
             f"content-type: application/json\r\naccept: {accept}\r\naccept-encoding: identity\r\nuser-agent: affiant\r\n"
             f"x-request-id: {attempt}\r\nx-affiant-request: {attempt}\r\ncontent-length: {len(body)}\r\n\r\n"
         ).encode() + body

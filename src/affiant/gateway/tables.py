@@ -7,9 +7,12 @@ whose provider may receive the route's label. Leaves out: how snapshots arrive (
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from affiant.gateway.fixed import without_redaction
+from affiant.gateway.formats import Format
 from affiant.guards import Action, GuardRule, Mode, Policy
 from affiant.guards.leakage import Protected, Watchlist
 from affiant.kit.errors import BadInput
@@ -45,7 +48,11 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One model version of a chain, permitted on its route."""
+    """One model version of a chain, permitted on its route.
+
+    Args:
+        format: that its provider speaks.
+    """
 
     model: str
     version: str
@@ -53,6 +60,20 @@ class Link:
     provider: str
     secret_ref: str
     endpoint: Endpoint
+    format: Format
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The links of a route that serve one format.
+
+    Args:
+        links: permitted ones, in order.
+        listed: the same as `exchange.opened` records them.
+    """
+
+    links: tuple[Link, ...]
+    listed: Ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +82,11 @@ class Route:
 
     Args:
         policy: None where the named one is not in the snapshot.
+        looking: the same for what cannot be rewritten.
         links: permitted ones, in order.
         refusal: code where `links` is empty.
-        listed: `links` as `exchange.opened` records them.
+        chains: `links` by the format that their providers speak.
+        strict: whether a request with fields that its format does not have is refused.
     """
 
     id: str
@@ -71,9 +94,11 @@ class Route:
     label: str
     mode: Mode
     policy: Policy | None
+    looking: Policy | None
     links: tuple[Link, ...]
     refusal: str
-    listed: Ready
+    chains: Mapping[Format, Chain]
+    strict: bool
 
 
 class Tables:
@@ -109,16 +134,27 @@ class Tables:
                 continue
             approved = True
             if route.label in provider.labels:
-                links.append(Link(model.id, model.version, model.upstream, provider.id, provider.secret_ref, read_endpoint(provider)))
-        listed = ready([{"provider": x.provider, "model": x.model, "version": x.version, "cap": CAP} for x in links])
+                links.append(
+                    Link(
+                        model.id, model.version, model.upstream, provider.id, provider.secret_ref, read_endpoint(provider),
+                        read_format(provider),
+                    )
+                )  # fmt: skip
         refusal = "" if links else ("label_forbidden" if approved else "model_not_approved")
+        policy = policies.get(route.policy)
         return Route(
-            route.id, route.tenant, route.label, Mode(route.mode), policies.get(route.policy), tuple(links), refusal, listed
+            route.id, route.tenant, route.label, Mode(route.mode), policy, without_redaction(policy) if policy else None, tuple(links),
+            refusal, {spoken: _chain(links, spoken) for spoken in Format}, bool(route.strict),
         )  # fmt: skip
 
     def month_key(self, tenant: str, now_us: int) -> bytes | None:
         """The salt key of a tenant's month; None where control has pushed none."""
         return self._month_keys.get((tenant or NO_TENANT, month_of(now_us)))
+
+
+def _chain(links: list[Link], spoken: Format) -> Chain:
+    mine = tuple(link for link in links if link.format is spoken)
+    return Chain(mine, ready([{"provider": x.provider, "model": x.model, "version": x.version, "cap": CAP} for x in mine]))
 
 
 _month_cache: tuple[int, int] = (-1, 0)
@@ -156,6 +192,20 @@ def read_protected(snap: ProtectedSnap) -> Protected:
     """A pushed protected text as guards take it."""
     prints = frozenset(int.from_bytes(snap.prints[at : at + 8], "big") for at in range(0, len(snap.prints), 8))
     return Protected(snap.id, snap.what, snap.label, snap.tenant, snap.words, prints)
+
+
+def read_format(provider: ProviderSnap) -> Format:
+    """What a provider speaks.
+
+    Raises:
+        BadInput: a kind that this version does not know.
+    """
+    try:
+        return Format(provider.kind)
+    except ValueError:
+        raise BadInput(
+            f"The provider {provider.id} is of a kind that is not known here: {provider.kind}.", "Correct the provider."
+        ) from None
 
 
 def read_endpoint(provider: ProviderSnap) -> Endpoint:

@@ -24,9 +24,9 @@ from affiant.gateway.guardpool import GuardPool
 from affiant.gateway.limits import Limits
 from affiant.gateway.live import OpenExchanges
 from affiant.gateway.metrics import Metrics
+from affiant.gateway.parts import Parts
 from affiant.gateway.tables import Tables
 from affiant.gateway.upstream import Pool
-from affiant.gateway.walk import Parts
 from affiant.guards import GuardChain
 from affiant.kit.clock import Clock
 from affiant.kit.errors import LedgerUnavailable

@@ -1,7 +1,7 @@
 """The nouns of guarding: Exchange, Part, Policy, Decision. Plain frozen values; no I/O, no clock, no network.
 
-They already carry content parts, tools and streams, so that later surfaces (Messages, Responses, embeddings) and guards
-add cases and never reshape. Leaves out: how a wire format becomes an `Exchange` (gateway), and what guards look for.
+They carry content parts, tools and streams of every surface, so that later guards add cases and never reshape. Leaves out:
+how a wire format becomes parts (`places`), and what guards look for.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Exchange:
 
     Args:
         id: exchange id.
-        surface: `chat.completions`, later also `messages`, `responses`, `embeddings`.
+        surface: one of `places.SURFACES`.
         route: route id.
         tenant: tenant id.
         label: classification in force: public, internal, confidential, restricted.

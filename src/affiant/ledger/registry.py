@@ -75,9 +75,10 @@ _TYPES = (
         "body": "its body"}),
     # -- exchanges
     EventType("exchange.opened", "gateway", "An accepted exchange, durable before the first byte leaves for a provider.", {
-        "surface": "chat.completions …", "route": "route id", "key": "key id", "label": "classification in force",
+        "surface": "chat.completions, responses, messages, embeddings",
+        "route": "route id", "key": "key id", "label": "classification in force",
         "mode": "watch, warn or enforce", "stream": "0/1", "overlap": "0/1",
-        "links": "list of {provider, model, version, cap}: permitted, in order, cap = most attempts",
+        "links": "list of {provider, model, version, cap}: permitted, of the surface's format, in order, cap = most attempts",
         "decisions": _DECISIONS, "scores?": _SCORES, "parts": "content parts seen", "uninspected": "parts not inspected",
         "commit_received": "hex salted commitment to the request as received",
         "commit_sent": "hex, to the request as sent", "epoch": "snapshot epoch",
@@ -88,9 +89,11 @@ _TYPES = (
         "route": "route id", "key": "key id", "provider?": "that served", "model?": "that served",
         "attempts": "list of {id, provider, model, version, status, ms}: id is the opaque request id sent",
         "tokens_in": "count", "tokens_out": "count", "ms": "total", "ms_first?": "to first byte", "ms_added": "by Affiant",
+        "uninspected?": "parts of the answer not inspected",
         "decisions": _DECISIONS, "scores?": _SCORES, "commit_released?": "hex, to the answer as released"}),
     EventType("exchange.refused", "gateway", "Refused before forwarding.", {
-        "surface": "chat.completions …", "route?": "route id named", "key?": "key id", "code": "stable code", "control": "control id",
+        "surface": "as in opened; models, other",
+        "route?": "route id named", "key?": "key id", "code": "stable code", "control": "control id",
         "status": "HTTP status", "decisions?": _DECISIONS, "scores?": _SCORES, "commit_received?": "hex", "epoch": "snapshot epoch"}),
     EventType("exchange.refused_many", "gateway", "Unauthenticated refusals above the stated rate, counted.", {
         "from": "µs", "to": "µs", "count": "refusals", "source": "hex, keyed hash of the address", "code": "stable code"}),
@@ -157,7 +160,8 @@ _TYPES = (
         "author": "person id", "by": "person id who activated", "emergency": "0/1", "bootstrap": "0/1"}),
     # -- governed records (ref = record id)
     EventType("provider.set", "records", "A registered provider.", {
-        "kind": "openai", "base_url": "URL", "region": "text", "network": "public or private", "labels": "list it may receive",
+        "kind": "openai or anthropic: the format that it speaks",
+        "base_url": "URL", "region": "text", "network": "public or private", "labels": "list it may receive",
         "change": "change id"}, carried=True, ended_by=("provider.removed",)),
     EventType("provider.removed", "records", "A provider is gone.", {"change": "change id"}),
     EventType("provider.usage", "records", "A provider's own count for a key and day. ref = provider id.", {
@@ -174,7 +178,8 @@ _TYPES = (
         "why": "text"}),
     EventType("route.set", "records", "A route. ref = route id.", {
         "models": "list of model id, in order", "policy": "policy id", "policy_digest": "hex", "mode": "watch, warn, enforce",
-        "label": "classification", "tenant?": "only this tenant", "redacts": "list of PII types that its policy acts on",
+        "label": "classification", "tenant?": "only this tenant", "strict?": "1: no fields that a format does not have",
+        "redacts": "list of PII types that its policy acts on",
         "change": "change id"},
         carried=True, ended_by=("route.removed",)),
     EventType("route.removed", "records", "A route is gone.", {"change": "change id"}),

@@ -146,6 +146,8 @@ def emit_route(unit: Unit, route: str, content: Content, change: str, actor: str
     }  # fmt: skip
     if content["tenant"]:
         body["tenant"] = content["tenant"]
+    if content.get("strict"):
+        body["strict"] = 1
     unit.emit(Draft("route.set", body, ref=route, tenant=content["tenant"], actor=actor))
 
 

@@ -36,7 +36,8 @@ def compile_snapshot(store: Store, master: bytes, node: str, origin: str, now_us
     )
     routes = tuple(
         RouteSnap(
-            route, tuple(content["models"]), content["policy"], content["mode"], content["label"], content["tenant"], int(implicit)
+            route, tuple(content["models"]), content["policy"], content["mode"], content["label"], content["tenant"], int(implicit),
+            content.get("strict", 0),
         )
         for route, (content, implicit) in sorted(effective_routes(store).items())
     )  # fmt: skip

@@ -26,7 +26,7 @@ LABELS = ("public", "internal", "confidential", "restricted")
 MODES = ("watch", "warn", "enforce")
 ACTIONS = ("allow", "flag", "redact", "hold", "block")
 HOWS = ("mask", "partial", "hash", "remove", "pseudonymize", "pseudonymize_shape")
-PROVIDER_KINDS = ("openai",)
+PROVIDER_KINDS = ("openai", "anthropic")
 UNITS = ("requests", "tokens")
 DEFAULT_THRESHOLD_PPM = 500_000
 EVERY_STAGE = "every_stage"
@@ -97,10 +97,12 @@ def _route(fields: Fields, resolve: Resolve) -> Content:
     models = fields.texts("models", ids=True)
     if not models or "*" in models:
         fields.fault("models", "must be a list of at least one model id, in the order to try.")
-    return {
+    content: Content = {
         "models": models, "policy": fields.id("policy", default="default"), "mode": fields.choice("mode", MODES, "enforce"),
         "label": fields.choice("label", LABELS, "internal"), "tenant": fields.tenant("tenant", ""),
     }  # fmt: skip
+    strict = min(1, fields.count("strict", default=0))
+    return content | ({"strict": 1} if strict else {})
 
 
 def _how(action: str) -> str:

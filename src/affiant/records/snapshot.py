@@ -46,7 +46,8 @@ class ModelSnap(msgspec.Struct, frozen=True, array_like=True):
 class RouteSnap(msgspec.Struct, frozen=True, array_like=True):
     """A route: the chain of models tried in order.
 
-    A model without a route has an implicit one of its own id (policy `default`, mode enforce, label `internal`).
+    A model without a route has an implicit one of its own id (policy `default`, mode enforce, label `internal`). A strict one takes no
+    request with fields that its format does not have.
     """
 
     id: str
@@ -56,6 +57,7 @@ class RouteSnap(msgspec.Struct, frozen=True, array_like=True):
     label: str
     tenant: str
     implicit: int = 0
+    strict: int = 0
 
 
 class RuleSnap(msgspec.Struct, frozen=True, array_like=True):

@@ -228,7 +228,10 @@ def facts_of(events: Events) -> tuple[Fact, ...]:
         out.append(Fact("Label", body.get("label", "")))
         out.append(Fact("Mode", body.get("mode", ""), note="" if body.get("mode") == "enforce" else "not enforced"))
         uninspected, parts = body.get("uninspected", 0), body.get("parts", 0)
-        out.append(Fact("Not inspected", "nothing" if not uninspected else f"{uninspected} of {parts} parts"))
+        answered = events.closed[1].body.get("uninspected", 0) if events.closed else 0
+        told = [f"{uninspected} of {parts} parts"] if uninspected else []
+        told += [f"{answered} of the answer"] if answered else []
+        out.append(Fact("Not inspected", ", ".join(told) or "nothing"))
     if events.closed:
         end = events.closed[1].body
         caps = sum(link.get("cap", 0) for link in body.get("links", ()))

@@ -28,12 +28,14 @@ class Opened:
         fixed: indices of parts that may be looked at and never changed: identifiers and words of the protocol.
         unknown: names of fields that the format does not have, as this version knows it.
         uninspected: what cannot be read, and where.
+        withheld: whether writing back leaves something out, though no part changes.
     """
 
     parts: tuple[Part, ...]
     fixed: frozenset[int]
     unknown: frozenset[str]
     uninspected: tuple[Uninspected, ...]
+    withheld: bool = False
 
 
 class _Reader:
@@ -79,11 +81,15 @@ class _Writer:
 
 
 class _Rewriter:
-    def __init__(self, change: Callable[[Part], str]) -> None:
-        self._change = change
+    def __init__(self, change: Callable[[Part], str], look: Callable[[Part], object] | None) -> None:
+        self._change, self._look = change, look
 
     def text(self, part: Part, fixed: bool) -> str:
-        return part.text if fixed else self._change(part)
+        if not fixed:
+            return self._change(part)
+        if self._look is not None and part.text:
+            self._look(part)
+        return part.text
 
     def whole(self, text: str) -> str | None:
         return None
@@ -111,8 +117,8 @@ def read(body: Json, surface: str, answer: bool = False) -> Opened:
     """
     reader = _Reader()
     walk = Walk(reader)
-    _walk(body, surface, answer, walk)
-    return Opened(tuple(reader.parts), frozenset(reader.fixed), frozenset(walk.unknown), tuple(walk.uninspected))
+    made = _walk(body, surface, answer, walk)
+    return Opened(tuple(reader.parts), frozenset(reader.fixed), frozenset(walk.unknown), tuple(walk.uninspected), made is not body)
 
 
 def parts(body: Json, surface: str, answer: bool = False) -> tuple[Part, ...]:
@@ -137,14 +143,17 @@ def put(body: Json, surface: str, parts: Sequence[Part], answer: bool = False) -
     return made
 
 
-def rewrite(body: Json, surface: str, change: Callable[[Part], str], answer: bool = False) -> tuple[Json, Walk]:
+def rewrite(
+    body: Json, surface: str, change: Callable[[Part], str], answer: bool = False, look: Callable[[Part], object] | None = None
+) -> tuple[Json, Walk]:
     """Read and write in one walk.
 
     Args:
         change: gives the text for a part; not asked about what is fixed.
+        look: told of what is fixed and has a text.
 
     Returns:
         The body, and the walk with what is unknown and uninspected.
     """
-    walk = Walk(_Rewriter(change))
+    walk = Walk(_Rewriter(change, look))
     return _walk(body, surface, answer, walk), walk

@@ -8,6 +8,7 @@ each surface's events (`stream_chat`, `stream_responses`, `stream_messages`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from affiant.guards.places.jsonlane import JsonLane, Scanner
 from affiant.guards.places.walk import BadShape, Json, Uninspected, Walk
 
 MAX_LANES = 512
+_MOST_NUMBERED = 10_000_000  # larger numbers are read, as anywhere
 Key = tuple[str | int, ...]
 
 
@@ -87,6 +89,8 @@ class StreamPlaces:
         self._tracks: dict[Key, Track] = {}
         self._ended: dict[str, str] = {}
         self._seen: set[tuple[str, str]] = set()
+        self._envelope: dict[str, Json] = {}
+        self._envelope_made: dict[str, Json] = {}
         self.unknown: set[str] = set()
         self.uninspected: list[Uninspected] = []
 
@@ -134,6 +138,17 @@ class StreamPlaces:
         if not lane.json:
             return self._texts.scanner(lane)
         return JsonLane(lambda: self._texts.scanner(lane), lambda text: self._texts.text(Part(lane.where, lane.role, lane.kind, text)))
+
+    def _enveloped(self, envelope: dict[str, Json], walk: Callable[[dict[str, Json]], dict[str, Json]]) -> dict[str, Json]:
+        """An envelope, which delta after delta repeats but for its number: walked once."""
+        number = envelope.get("sequence_number")
+        still = {name: value for name, value in envelope.items() if name != "sequence_number"} if number is not None else envelope
+        if still == self._envelope and (number is None or (isinstance(number, int) and 0 <= number < _MOST_NUMBERED)):
+            return self._envelope_made if number is None else {**self._envelope_made, "sequence_number": number}
+        made = walk(envelope)
+        if made.keys() == envelope.keys():
+            self._envelope, self._envelope_made = still, made
+        return made
 
     def _walk(self) -> Walk:
         return Walk(_Whole(self), self.unknown, self.uninspected, withhold=True)

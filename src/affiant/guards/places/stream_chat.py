@@ -35,9 +35,7 @@ class ChatStream(StreamPlaces):
         choices = event.get("choices", [])
         if not isinstance(choices, list):
             raise BadShape("A chunk of the stream has `choices` that are no list.", "Check the provider's answer.")
-        head = self._walk().object(
-            {name: value for name, value in event.items() if name not in _HEAD}, "", CHUNK_HEAD, Context(Role.ASSISTANT)
-        )
+        head = self._enveloped({name: value for name, value in event.items() if name not in _HEAD}, self._head_of)
         if not self._head:
             self._head = head
         before: list[Json] = []
@@ -51,6 +49,9 @@ class ChatStream(StreamPlaces):
             made = {**head, "choices": kept} if "choices" in event else head
             out.append({**made, "usage": self._fixed(event["usage"], "usage", NUMBER)} if "usage" in event else made)
         return out
+
+    def _head_of(self, head: dict[str, Json]) -> dict[str, Json]:
+        return self._walk().object(head, "", CHUNK_HEAD, Context(Role.ASSISTANT))
 
     def finish(self) -> list[Json]:
         made: list[Json] = []
@@ -70,9 +71,8 @@ class ChatStream(StreamPlaces):
             made["delta"] = {name: self._texts_of(delta[name], (index, name), 0) for name in delta}
         if made.get("logprobs"):
             made["logprobs"] = None
-        made["finish_reason"] = self._fixed(choice.get("finish_reason"), "choices[].finish_reason", WORD)
-        if "finish_reason" not in choice:
-            del made["finish_reason"]
+        if choice.get("finish_reason") is not None:
+            made["finish_reason"] = self._fixed(choice["finish_reason"], "choices[].finish_reason", WORD)
         for name in choice.keys() - _CHOICE:
             self.unknown.add(f"choices[].{name}")
             made[name] = self._walk().value(
@@ -87,7 +87,7 @@ class ChatStream(StreamPlaces):
                 made = {**made, "delta": {}}
             before.extend(rest)
             return made
-        if delta and _says(delta) and not _says(made["delta"]):
+        if delta and not _says(made["delta"]) and _says(delta):
             return None
         return made
 
@@ -144,7 +144,8 @@ class ChatStream(StreamPlaces):
             if not self.uninspected:
                 self.uninspected.append(Uninspected(f"choices[{key[0]}].audio.data", "audio"))
             return value
-        return self._feed(_lane(key), value)
+        track = self._tracks.get(key)
+        return self._feed(track.lane if track is not None else _lane(key), value)
 
     def _flush(self, key: Key, into: list[Json]) -> None:
         rest = self._end(key)

@@ -49,7 +49,7 @@ class MessagesStream(StreamPlaces):
         delta = event["delta"]
         type_ = delta.get("type")
         plain = {name: value for name, value in delta.items() if name in _PLAIN_FIELDS or not isinstance(value, str)}
-        made = self._plain({**event, "delta": plain})
+        made = self._enveloped({**event, "delta": plain}, self._plain)
         fed: dict[str, Json] = {}
         for name, text in delta.items():
             if name not in plain:

@@ -67,7 +67,7 @@ class ResponsesStream(StreamPlaces):
         if any(texts.values()) and not any(fed.values()):
             self._shift -= 1
             return []
-        made = self._plain({name: value for name, value in event.items() if name != "delta"})
+        made = self._enveloped({name: value for name, value in event.items() if name != "delta"}, self._plain)
         return [self._numbered({**made, "delta": {**pieces, **fed} if isinstance(delta, dict) else fed.get("", delta)})]
 
     def _lane(self, event: dict[str, Json], prefix: str, name: str) -> Lane:

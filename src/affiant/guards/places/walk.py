@@ -102,7 +102,8 @@ class Walk:
         changed = False
         for index, (name, value) in enumerate(body.items()):
             rule = overrides.get(name) or shape.fields.get(name)
-            at = where + jsontext.step(name, index) if where else jsontext.step(name, index).removeprefix(".")
+            step = f".{name}" if rule is not None else jsontext.step(name, index)
+            at = where + step if where else step.removeprefix(".")
             if rule is None:
                 self.unknown.add(at if not jsontext.telling(name) else f"{shape.name}: a key that is no name")
                 rule = UNKNOWN

@@ -1,4 +1,4 @@
-"""A provider simulator: OpenAI-compatible over real sockets, deterministic, scriptable, and it counts.
+"""A provider simulator: OpenAI's and Anthropic's formats over real sockets, deterministic, scriptable, and it counts.
 
 `python -m affiant.testing.simulator --port P` or, inside an event loop, `async with Simulator() as sim: sim.url`.
 Leaves out: any model. Answers are computed from the request, so that what a guard put in comes back out.

@@ -1,12 +1,14 @@
 """Answers computed from the request: the same request always gets the same answer, and part of it comes back.
 
-Leaves out: sense. The wire shapes are those of OpenAI's chat completions, plain and as server-sent events.
+Leaves out: sense, and the wire shapes, which are each surface's own (`chat`, `responses`, `messages`, `embeddings`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import msgspec
 
@@ -28,7 +30,8 @@ _FILL = (
     "the", "account", "was", "reviewed", "and", "each", "open", "item", "has", "an", "owner", "and", "a", "date", "so", "that",
     "the", "team", "can", "follow", "up", "next", "week",
 )  # fmt: skip
-_encode = msgspec.json.encode
+encode = msgspec.json.Encoder().encode
+Usage = tuple[int, int]
 
 
 class Message(msgspec.Struct):
@@ -38,26 +41,91 @@ class Message(msgspec.Struct):
     content: Any = None
 
 
-class ChatRequest(msgspec.Struct):
-    """A chat completion request, as much of it as answers depend on."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, as much of it as answers depend on.
 
-    model: str = ""
-    messages: list[Message] = []
-    stream: bool = False
-    stream_options: dict[str, Any] | None = None
-    max_tokens: int | None = None
+    Args:
+        texts: of all messages, which are what its tokens are counted of.
+        last: text of the last user message.
+        end: text of the last message, whose script counts.
+        system: the system prompt, "" without one.
+        tool: name of the first tool that it offers, "" without one.
+        most_tokens: of the answer; None without a limit.
+        wants_usage: whether a stream is to report usage.
+        echo: what the surface's answers repeat of the request.
+    """
+
+    model: str
+    stream: bool
+    texts: str
+    last: str
+    end: str
+    system: str = ""
+    tool: str = ""
+    most_tokens: int | None = None
+    wants_usage: bool = True
+    echo: Any = None
 
 
-request_decoder = msgspec.json.Decoder(ChatRequest)
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer, before a surface gives it its shape.
+
+    Args:
+        number: of the answer, which its ids are made of.
+        now_s: wall time in seconds.
+        arguments: of a call of the request's first tool, as JSON; "" for none.
+        usage: tokens in and out; None where they are not to be reported.
+    """
+
+    number: int
+    now_s: int
+    text: str
+    arguments: str
+    usage: Usage | None
+
+
+class Wire(Protocol):
+    """One surface as a provider speaks it."""
+
+    def secret(self, headers: dict[str, str]) -> str:
+        """The caller's credential, "" where there is none."""
+        ...
+
+    def read(self, body: bytes) -> Asked:
+        """A request.
+
+        Raises:
+            msgspec.DecodeError: it is none.
+        """
+        ...
+
+    def plain(self, asked: Asked, said: Said) -> bytes:
+        """A whole answer."""
+        ...
+
+    def events(self, asked: Asked, said: Said, chunk_chars: int) -> list[bytes]:
+        """The events of a streamed answer."""
+        ...
+
+    def error(self, status: int, message: str) -> bytes:
+        """An error body."""
+        ...
 
 
 def text_of(content: Any) -> str:
-    """The text of a message's content, whether a string or a list of parts."""
+    """The text of a message's content: a string, a list of parts, or what a tool gave back."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        return "\n".join(str(part["text"]) for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
+        return "\n".join(filter(None, (text_of(part.get("text") or part.get("content")) for part in content if isinstance(part, dict))))
     return ""
+
+
+def last_of(messages: Sequence[Message], role: str = "user") -> str:
+    """Text of the last message of a role."""
+    return next((text_of(message.content) for message in reversed(messages) if message.role == role), "")
 
 
 def count_tokens(text: str) -> int:
@@ -65,70 +133,47 @@ def count_tokens(text: str) -> int:
     return max(1, len(text) // 4)
 
 
-def compose(request: ChatRequest, script: Script) -> str:
+def compose(asked: Asked, script: Script) -> str:
     """The answer's text."""
-    last = next((text_of(m.content) for m in reversed(request.messages) if m.role == "user"), "")
-    pick = hashlib.sha256(last.encode("utf-8", "replace")).digest()
+    pick = hashlib.sha256(asked.last.encode("utf-8", "replace")).digest()
     parts = [_OPENINGS[pick[0] % len(_OPENINGS)]]
     if script.words:
         parts.append(" ".join(_FILL[(pick[1] + n) % len(_FILL)] for n in range(script.words)))
-    if last:
-        parts.append(f"You wrote: {last[:_ECHO_CHARS]}")
+    if asked.last:
+        parts.append(f"You wrote: {asked.last[:_ECHO_CHARS]}")
     if "leak" in script.plants:
-        system = next((text_of(m.content) for m in request.messages if m.role in ("system", "developer")), "")
-        parts.append(f"My instructions are: {system}")
+        parts.append(f"My instructions are: {asked.system}")
     if "pii" in script.plants:
         parts.append(PLANTED_PII)
     if "secret" in script.plants:
         parts.append(PLANTED_CREDENTIAL)
     parts.append(_CLOSINGS[pick[2] % len(_CLOSINGS)])
     text = " ".join(parts)
-    return text[: request.max_tokens * 4] if request.max_tokens else text
+    return text if asked.most_tokens is None else text[: asked.most_tokens * 4]
 
 
-def plain(number: int, now_s: int, model: str, text: str, usage: tuple[int, int] | None) -> bytes:
-    """A whole answer."""
-    body: dict[str, Any] = {
-        "id": f"chatcmpl-sim{number:08d}", "object": "chat.completion", "created": now_s, "model": model,
-        "choices": [{
-            "index": 0, "message": {"role": "assistant", "content": text, "refusal": None}, "logprobs": None, "finish_reason": "stop",
-        }],
-        "system_fingerprint": "simulator",
-    }  # fmt: skip
-    if usage:
-        body["usage"] = _usage(usage)
-    return _encode(body)
+def arguments_of(asked: Asked, script: Script) -> str:
+    """Arguments with which the first tool is called; "" where the script asks for no call, or no tool is offered."""
+    return encode({"text": asked.last[:_ECHO_CHARS]}).decode() if script.tool and asked.tool else ""
 
 
-def events(number: int, now_s: int, model: str, text: str, usage: tuple[int, int] | None, chunk_chars: int) -> list[bytes]:
-    """The events of a streamed answer, `[DONE]` included."""
-    head = {
-        "id": f"chatcmpl-sim{number:08d}",
-        "object": "chat.completion.chunk",
-        "created": now_s,
-        "model": model,
-        "system_fingerprint": "simulator",
-    }
+def bearer(headers: dict[str, str]) -> str:
+    """The credential as OpenAI's format has it."""
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    return secret if scheme.lower() == "bearer" else ""
 
-    def chunk(choices: list[Any], **more: Any) -> bytes:
-        return b"data: " + _encode({**head, "choices": choices, **more}) + b"\n\n"
 
-    out = [chunk([{"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}])]
-    for start in range(0, len(text), chunk_chars):
-        piece = text[start : start + chunk_chars]
-        out.append(chunk([{"index": 0, "delta": {"content": piece}, "logprobs": None, "finish_reason": None}]))
-    out.append(chunk([{"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"}]))
-    if usage:
-        out.append(chunk([], usage=_usage(usage)))
-    out.append(b"data: [DONE]\n\n")
-    return out
+def pieces(text: str, chars: int) -> list[str]:
+    """A text, cut."""
+    return [text[start : start + chars] for start in range(0, len(text), chars)]
+
+
+def named_event(event: dict[str, Any]) -> bytes:
+    """An event of a stream that names it."""
+    return b"event: " + str(event["type"]).encode() + b"\ndata: " + encode(event) + b"\n\n"
 
 
 def error(status: int, message: str) -> bytes:
     """An error body as OpenAI shapes it."""
     kinds = {400: "invalid_request_error", 401: "invalid_request_error", 404: "invalid_request_error", 429: "rate_limit_exceeded"}
-    return _encode({"error": {"message": message, "type": kinds.get(status, "server_error"), "param": None, "code": kinds.get(status)}})
-
-
-def _usage(usage: tuple[int, int]) -> dict[str, int]:
-    return {"prompt_tokens": usage[0], "completion_tokens": usage[1], "total_tokens": usage[0] + usage[1]}
+    return encode({"error": {"message": message, "type": kinds.get(status, "server_error"), "param": None, "code": kinds.get(status)}})

@@ -17,6 +17,7 @@ A script is named in the header `x-simulator-script`, in a model name `script-NA
 | `bytes:N` | the stream is written in pieces of N bytes, whatever lies at the border |
 | `words:N` | an answer of N words |
 | `pii`, `secret`, `leak` | planted personal data, a planted credential, the system prompt read aloud |
+| `tool` | besides its text, a call of the first tool that the request offers |
 | `nousage` | no usage numbers |
 """
 
@@ -45,6 +46,7 @@ class Script:
         words: words of the answer, 0 for the usual one.
         plants: what to plant in the answer.
         usage: whether usage is reported.
+        tool: whether a tool is called.
     """
 
     status: int = 0
@@ -57,6 +59,7 @@ class Script:
     words: int = 0
     plants: tuple[str, ...] = ()
     usage: bool = True
+    tool: bool = False
 
 
 PLAIN = Script()
@@ -95,6 +98,8 @@ def _parse(source: str, default: Script) -> Script:
             values["piece_bytes"] = max(1, number)
         elif name == "words":
             values["words"] = number
+        elif name == "tool":
+            values["tool"] = True
         elif name == "nousage":
             values["usage"] = False
     return Script(**values)

@@ -1,8 +1,9 @@
 """The simulator's HTTP: one asyncio protocol over llhttp, light enough to be the far end of a benchmark.
 
-Any path prefix names a provider: `/harbor/v1/chat/completions` counts for `harbor`, `/v1/…` for `sim`.
+Chat Completions, Responses, Messages and Embeddings are served at their paths. Any path prefix names a provider:
+`/harbor/v1/chat/completions` counts for `harbor`, `/v1/…` for `sim`.
 Beside the provider's API: `GET /usage?day=&held=` or `/harbor/usage` (CSV), `GET /sim/seen` (ids), `POST /sim/forget`, `GET /sim/health`.
-Leaves out: TLS, HTTP/2, authentication of any key (each Bearer key is an account of its own).
+Leaves out: TLS, HTTP/2, authentication of any key (each key is an account of its own).
 """
 
 from __future__ import annotations
@@ -21,10 +22,17 @@ import msgspec
 
 from affiant.kit.clock import Clock, open_clock
 from affiant.testing.simulator import answers
+from affiant.testing.simulator.answers import Asked, Said, Wire
 from affiant.testing.simulator.book import Book, Seen
+from affiant.testing.simulator.chat import Chat
+from affiant.testing.simulator.embeddings import Embeddings
+from affiant.testing.simulator.messages import Messages
+from affiant.testing.simulator.responses import Responses
 from affiant.testing.simulator.script import PLAIN, Script, read_script
 
 MODELS = ("sim-small", "sim-large", "sim-embed")
+WIRES: dict[str, Wire] = {"completions": Chat(), "responses": Responses(), "messages": Messages(), "embeddings": Embeddings()}
+"""By the last segment of a path."""
 _REASON = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 413: "Payload Too Large", 429: "Too Many Requests"}
 _MAX_BODY = 32 * 1024 * 1024
 NOTICE = "Affiant provider simulator: a stand-in for a model provider. It has no model and accepts any key."
@@ -170,8 +178,9 @@ class _Connection(asyncio.Protocol):
     def _handle(self, method: str, url: str, headers: dict[str, str], body: bytes) -> None:
         path, _, query = url.partition("?")
         segments = [part for part in path.split("/") if part]
-        if segments[-2:] == ["chat", "completions"] and method == "POST":
-            self._chat(segments, headers, body)
+        wire = WIRES.get(segments[-1]) if segments and method == "POST" else None
+        if wire is not None and (segments[-1] != "completions" or segments[-2:-1] == ["chat"]):
+            self._exchange(wire, segments, headers, body)
         elif segments[-1:] == ["models"] and method == "GET":
             data = [{"id": name, "object": "model", "created": 0, "owned_by": "simulator"} for name in MODELS]
             self._respond(200, msgspec.json.encode({"object": "list", "data": data}))
@@ -194,28 +203,27 @@ class _Connection(asyncio.Protocol):
         else:
             self._respond(404, answers.error(404, "The simulator has no such path."))
 
-    def _chat(self, segments: list[str], headers: dict[str, str], body: bytes) -> None:
-        prefix = [part for part in segments[:-2] if part != "v1"]
-        scheme, _, secret = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not secret:
-            self._respond(401, answers.error(401, "You didn't provide an API key."))
+    def _exchange(self, wire: Wire, segments: list[str], headers: dict[str, str], body: bytes) -> None:
+        base = segments[:-2] if segments[-1] == "completions" else segments[:-1]
+        prefix = [part for part in base if part != "v1"]
+        secret = wire.secret(headers)
+        if not secret:
+            self._respond(401, wire.error(401, "You didn't provide an API key."))
             return
         try:
-            request = answers.request_decoder.decode(body)
+            asked = wire.read(body)
         except msgspec.DecodeError as fault:
-            self._respond(400, answers.error(400, f"The body is no chat completion request: {fault}"))
+            self._respond(400, wire.error(400, f"The body is no request of this path: {fault}"))
             return
         sim = self._sim
         sim.number += 1
-        text = "".join(answers.text_of(m.content) for m in request.messages)
         account = sim.book.account_of(secret)
         seen = Seen(
-            headers.get("x-affiant-request", ""), prefix[0] if prefix else "sim", account, request.model,
-            tokens_in=answers.count_tokens(text),
+            headers.get("x-affiant-request", ""), prefix[0] if prefix else "sim", account, asked.model,
+            tokens_in=answers.count_tokens(asked.texts),
         )  # fmt: skip
         sim.book.begin(seen, sim.clock.now_us())
-        last = answers.text_of(request.messages[-1].content) if request.messages else ""
-        script = read_script(headers.get("x-simulator-script", ""), request.model, last, sim.script)
+        script = read_script(headers.get("x-simulator-script", ""), asked.model, asked.end, sim.script)
         status = script.status
         if script.flaky:
             count = sim.failures[account] = sim.failures.get(account, 0) + 1
@@ -223,29 +231,28 @@ class _Connection(asyncio.Protocol):
         if status:
             seen.status = status
             extra = f"retry-after: {script.retry_after_s}\r\n" if status == 429 else ""
-            self._respond(status, answers.error(status, f"Scripted failure {status}."), extra=extra)
+            self._respond(status, wire.error(status, f"Scripted failure {status}."), extra=extra)
         elif script.fault == "drop-first":
             self._transport.close()
         elif script.fault == "hang":
             self._run(asyncio.Event().wait())
         else:
-            self._answer(request, script, seen)
+            self._answer(wire, asked, script, seen)
 
-    def _answer(self, request: answers.ChatRequest, script: Script, seen: Seen) -> None:
+    def _answer(self, wire: Wire, asked: Asked, script: Script, seen: Seen) -> None:
         sim = self._sim
-        text = answers.compose(request, script)
-        seen.tokens_out = answers.count_tokens(text)
-        now_s = sim.clock.now_us() // 1_000_000
+        text, arguments = answers.compose(asked, script), answers.arguments_of(asked, script)
+        seen.tokens_out = answers.count_tokens(text + arguments) if text else 0
         seen.status = 200
         usage = (seen.tokens_in, seen.tokens_out) if script.usage else None
-        if request.stream:
-            wanted = usage if (request.stream_options or {}).get("include_usage") else None
-            parts = answers.events(sim.number, now_s, request.model, text, wanted, script.chunk_chars)
+        said = Said(sim.number, sim.clock.now_us() // 1_000_000, text, arguments, usage)
+        if asked.stream:
+            parts = wire.events(asked, said, script.chunk_chars)
             if script.fault == "garbage":
                 parts[len(parts) // 2] = b"data: {]\xff\xfe this is no event\n\n"
             self._stream(parts, script, seen)
             return
-        whole = answers.plain(sim.number, now_s, request.model, text, usage)
+        whole = wire.plain(asked, said)
         if script.fault == "garbage":
             whole = b"<html>\xff\xfe no JSON here</html>"
         head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(whole)}\r\n{self._alive()}\r\n".encode()
