@@ -34,6 +34,7 @@ from affiant.app_life import Lifeline, live, say
 from affiant.app_ports import url_of
 from affiant.app_work import Work, adopter, changed_controls, probe_key_keeper
 from affiant.catalog import load
+from affiant.gateway.policies import judge_detectors
 from affiant.kit.clock import CLOCK_ENV, Clock, open_clock
 from affiant.kit.errors import AffiantError, BadInput, Conflict, LedgerUnavailable
 from affiant.kit.home import Home, open_home
@@ -102,7 +103,7 @@ class Control:
         self._loop = asyncio.get_running_loop()
         self._ledger = await LedgerClient.connect(home.run / "writer.sock", home.node, "control", clock, timeout_s=_CONNECT_S)
         stack.push_async_callback(self._ledger.close)
-        self._records = Records(home, self._keyring, clock, on_commit=self._on_commit)
+        self._records = Records(home, self._keyring, clock, on_commit=self._on_commit, judge=judge_detectors)
         stack.callback(self._records.close)
         self._reader = await asyncio.to_thread(open_reader, home)
         stack.callback(close_reader, self._reader)

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from affiant.gateway.tables import read_policy
+from affiant.gateway.policies import read_policy
 from affiant.guards import GuardChain, Inspection, Role, inspect
 from affiant.kit.errors import NotFound
 from affiant.records import BUILT_IN, Records, built_in_policies, policy_snap

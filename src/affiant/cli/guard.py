@@ -14,7 +14,7 @@ import click
 
 from affiant.cli.guard_records import appeal, appeals, decide, protect
 from affiant.cli.shared import FINDING, GOOD, USAGE, out, say, table
-from affiant.gateway.tables import read_policy
+from affiant.gateway.policies import judge_detectors, read_policy
 from affiant.guards import Action, GuardChain, Inspection, Policy, Role, inspect
 from affiant.kit.errors import BadInput
 from affiant.records import BUILT_IN, built_in_policies, load_policy_file, policy_snap
@@ -47,7 +47,7 @@ def _policy(name: str) -> Policy:
     path = Path(name)
     if not path.is_file():
         raise BadInput(f"There is no policy {name!r}.", f"Name one of {', '.join(BUILT_IN)}, or a YAML file with id and guards.")
-    return read_policy(load_policy_file(path))
+    return read_policy(load_policy_file(path, judge_detectors))
 
 
 @command.command("scan")

@@ -10,11 +10,12 @@ import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from affiant.guards import Action, GuardRule, Mode, Policy
+from affiant.gateway.policies import read_policy
+from affiant.guards import Mode, Policy
 from affiant.guards.leakage import Protected, Watchlist
 from affiant.kit.errors import BadInput
 from affiant.ledger import Ready, ready
-from affiant.records.snapshot import KeySnap, LimitSnap, PolicySnap, ProtectedSnap, ProviderSnap, RouteSnap, Snapshot
+from affiant.records.snapshot import KeySnap, LimitSnap, ProtectedSnap, ProviderSnap, RouteSnap, Snapshot
 
 CAP = 2
 """Most attempts at one link."""
@@ -132,24 +133,6 @@ def month_of(now_us: int) -> int:
         when = time.gmtime(now_us // 1_000_000)
         _month_cache = (day, when.tm_year * 100 + when.tm_mon)
     return _month_cache[1]
-
-
-def read_policy(snap: PolicySnap) -> Policy:
-    """A pushed policy as guards take it.
-
-    Raises:
-        BadInput: an action that this version does not know; the snapshot must not be used.
-    """
-    try:
-        rules = {
-            rule.guard: GuardRule(
-                Action(rule.action), rule.how, rule.threshold_ppm, {name: Action(act) for name, act in rule.types.items()}
-            )
-            for rule in snap.rules
-        }
-    except ValueError as error:
-        raise BadInput(f"The policy {snap.id} cannot be followed: {error}.", "Correct the policy.") from None
-    return Policy(snap.id, snap.digest, rules, snap.on_evidence_loss)
 
 
 def read_protected(snap: ProtectedSnap) -> Protected:

@@ -15,10 +15,9 @@ from affiant.guards.detectors import output
 from affiant.guards.leakage import Tracker, Watch
 from affiant.guards.model import SEVERITY, Action, Decision, GuardRule, Hit, Kind, Part, Role
 from affiant.guards.redact import Pseudonyms, Restorer, replacement, value_key
-from affiant.guards.scan import LOOKAHEAD, Found
+from affiant.guards.scan import LOOKAHEAD, Finder, Found
 from affiant.guards.scan import LOOKBACK as SCAN_LOOKBACK
 from affiant.guards.text import Folded
-from affiant.guards.toolbox import Finder
 from affiant.guards.types import action_of
 
 GUARD, CONTROL = "output", "CO-5.1"
@@ -64,6 +63,7 @@ class AnswerGuard:
         finder: of secrets and personal data; the built-in detectors where it is None.
         leak_rule: the policy's rule for `leakage`.
         watch: protected texts that the answer must not hold.
+        reach: characters of the longest span that `finder` gives beyond what the built-in detectors do.
     """
 
     def __init__(
@@ -75,9 +75,11 @@ class AnswerGuard:
         finder: Finder | None = None,
         leak_rule: GuardRule | None = None,
         watch: Watch | None = None,
+        reach: int = 0,
     ) -> None:
         self.rule, self.enforce, self.secret, self.pseudonyms = rule, enforce, secret, context.pseudonyms
         self.finder = finder or built_in().scanner
+        self.ahead = LOOKAHEAD + reach
         self.leak_rule = leak_rule
         self.watch = watch if leak_rule is not None and watch else None
         self.blocked: Action | None = None
@@ -200,10 +202,10 @@ class StreamScanner:
         if not self._guard.looks:
             return self._restorer.feed(text) if self._restorer else text
         self._pending += text
-        while cut.overlong(self._pending):
+        while cut.overlong(self._pending, self._guard.ahead):
             place, forced = cut.window_cut(self._pending)
             self._commit(self._unsplit(place) if forced else place, must=True)
-        place = cut.last_safe(self._pending, len(self._pending) - LOOKAHEAD)
+        place = cut.last_safe(self._pending, len(self._pending) - self._guard.ahead)
         if place > 0:
             self._commit(place)
         return self._release(final=False)
@@ -243,7 +245,7 @@ class StreamScanner:
         """
         wanted = place
         guard, skip = self._guard, len(self._before)
-        view = Folded(self._before + self._pending[: place + LOOKAHEAD])
+        view = Folded(self._before + self._pending[: place + guard.ahead])
         spans = []
         for span in guard.finder.find(view.plain):
             begin, stop = view.plain_span(span.start, span.end)
@@ -251,11 +253,11 @@ class StreamScanner:
                 continue
             if guard.action_for(span.type) is not Action.ALLOW:
                 spans.append((begin - skip, stop - skip, span))
-        for begin, stop, _ in spans:
+        for begin, stop, _ in reversed(spans):
             if begin < place < stop:
                 place = cut.last_safe(self._pending, begin) if begin > 0 else 0
-        if must and not place:
-            place = wanted
+        if must and not place:  # no safe place outside a span: where the span begins, or ends, will do
+            place = next((begin or stop for begin, stop, _ in spans if begin < wanted < stop), wanted)
         segment, self._pending = self._pending[:place], self._pending[place:]
         if not segment:
             return

@@ -18,7 +18,7 @@ from affiant.guards.builtin import built_in
 from affiant.guards.leakage import Watch
 from affiant.guards.model import SEVERITY, Action, Decision, Exchange, GuardRule, Hit, Kind, Mode, Part, Policy, Role
 from affiant.guards.redact import Pseudonyms, replacement, value_key
-from affiant.guards.scan import Found
+from affiant.guards.scan import Finder, Found
 from affiant.guards.text import Folded
 from affiant.guards.toolbox import Toolbox
 from affiant.guards.types import NAMES, action_of
@@ -86,6 +86,7 @@ class _Work:
     enforce: bool
     secret: bytes
     watch: Watch
+    finder: Finder
 
 
 class GuardChain:
@@ -115,6 +116,7 @@ class GuardChain:
             mode is Mode.ENFORCE,
             secret or self._secret,
             watch,
+            self._finder(policy),
         )
         parts = [self._part(number, part, work) if part.text else part for number, part in enumerate(original)]
         decisions: list[Decision] = []
@@ -128,13 +130,17 @@ class GuardChain:
     def answer(self, context: AnswerContext, policy: Policy, mode: Mode, secret: bytes = b"", watch: Watch = NO_WATCH) -> AnswerGuard:
         """The guard of one answer, streamed or whole."""
         return AnswerGuard(
-            context, policy.guards.get(OUTPUT), mode is Mode.ENFORCE, secret or self._secret, self.toolbox.scanner,
-            policy.guards.get(LEAKAGE), watch,
+            context, policy.guards.get(OUTPUT), mode is Mode.ENFORCE, secret or self._secret, self._finder(policy),
+            policy.guards.get(LEAKAGE), watch, policy.own.reach if policy.own else 0,
         )  # fmt: skip
 
     def after(self, context: AnswerContext, policy: Policy, mode: Mode, text: str) -> tuple[Decision, ...]:
         """What is decided about a whole answer once it is there: groundedness and quality."""
         return judge(context.parts, policy, mode is Mode.ENFORCE, text, self.toolbox)
+
+    def _finder(self, policy: Policy) -> Finder:
+        scanner = self.toolbox.scanner
+        return policy.own.beside(scanner) if policy.own else scanner
 
     # -- one part
 
@@ -176,7 +182,7 @@ class GuardChain:
         if secrets is None and personal is None:
             return folded.source
         plain = folded.plain
-        found = self.toolbox.scanner.find(plain)
+        found = work.finder.find(plain)
         if personal is not None and self.toolbox.names is not None and _acts_on_names(personal.rule):
             found = _merged(found, self.toolbox.names.find(plain))
         source, pieces, cursor = folded.source, [], 0

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from affiant.guards.scan import Beside
+
 
 class Role(StrEnum):
     """Who wrote a part."""
@@ -120,12 +122,14 @@ class Policy:
         digest: hex SHA-256 of its canonical content; recorded with each decision.
         guards: guard name -> rule; a guard that is not named does not run.
         on_evidence_loss: `refuse` (default) or `open`.
+        own: detectors that it declares; None: none.
     """
 
     id: str
     digest: str
     guards: dict[str, GuardRule]
     on_evidence_loss: str = "refuse"
+    own: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from affiant.guards.model import Role
-from affiant.guards.scan import Found
+from affiant.guards.scan import Finder, Found
 from affiant.guards.text import Folded
-
-
-class Finder(Protocol):
-    """Finds spans in one text."""
-
-    def find(self, text: str, start: int = 0) -> list[Found]:
-        """Spans that begin at or after `start`; what lies before is context."""
-        ...
 
 
 class NameFinder(Protocol):

@@ -15,6 +15,7 @@ import msgspec
 
 from affiant.kit.errors import BadInput
 from affiant.kit.secretref import check_ref
+from affiant.records.detectors import own_types, read_detectors
 from affiant.records.faults import Faults
 from affiant.records.fields import Fields, id_fault
 from affiant.records.guardwords import GUARDS, PII_TYPES, REDACTING, types_of, written_out
@@ -107,8 +108,7 @@ def _how(action: str) -> str:
     return "mask" if action == "redact" else ""
 
 
-def _rule(guard: str, raw: object, path: str, faults: Faults, recorded: bool) -> Content:
-    fields = Fields(raw, path, faults, recorded)
+def _rule(guard: str, fields: Fields, own: tuple[str, ...]) -> Content:
     action = fields.choice("action", ACTIONS)
     how = fields.choice("how", ("", EVERY_STAGE), "") if guard == "injection" else fields.choice("how", HOWS, _how(action))
     kept = fields.has_recorded("threshold_ppm")  # as it is recorded, with everything written out
@@ -117,7 +117,7 @@ def _rule(guard: str, raw: object, path: str, faults: Faults, recorded: bool) ->
     else:
         threshold = fields.ppm("threshold", DEFAULT_THRESHOLD_PPM)
     types = fields.mapping("types")
-    known = types_of(guard)
+    known = types_of(guard, own)
     for name, value in types.items():
         if known is not None and name not in known:
             fields.fault(f"types.{name}", f"is not a type that this version finds; one of: {', '.join(known)}.")
@@ -126,11 +126,12 @@ def _rule(guard: str, raw: object, path: str, faults: Faults, recorded: bool) ->
     if "redact" in (action, *types.values()) and guard not in REDACTING:
         fields.fault("action", f"{guard} has nothing to redact; use block or flag.")
     fields.done()
-    return {"action": action, "how": how, "threshold_ppm": threshold, "types": types if kept else written_out(guard, action, types)}
+    return {"action": action, "how": how, "threshold_ppm": threshold, "types": types if kept else written_out(guard, action, types, own)}
 
 
 def _policy(fields: Fields, resolve: Resolve) -> Content:
     guards: dict[str, Any] = {}
+    detectors = read_detectors(fields)
     raw = fields.mapping("guards")
     if not raw:
         fields.fault("guards", "must name at least one guard.")
@@ -138,8 +139,12 @@ def _policy(fields: Fields, resolve: Resolve) -> Content:
         if name not in GUARDS:
             fields.fault(f"guards.{name}", f"is not a guard; one of: {', '.join(GUARDS)}.")
         else:
-            guards[name] = _rule(name, rule, f"{fields.path}.guards.{name}", fields.faults, fields.recorded)
-    return {"guards": guards, "on_evidence_loss": fields.choice("on_evidence_loss", ("refuse", "open"), "refuse")}
+            inner = Fields(rule, f"{fields.path}.guards.{name}", fields.faults, fields.recorded)
+            guards[name] = _rule(name, inner, own_types(detectors, name))
+    content: Content = {"guards": guards, "on_evidence_loss": fields.choice("on_evidence_loss", ("refuse", "open"), "refuse")}
+    if detectors:
+        content["detectors"] = detectors
+    return content
 
 
 def _limit(fields: Fields, resolve: Resolve) -> Content:

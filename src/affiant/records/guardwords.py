@@ -18,14 +18,18 @@ REDACTING = ("pii", "secrets", "sanitize", "output")
 """Guards that can take out what they find."""
 
 
-def types_of(guard: str) -> tuple[str, ...] | None:
-    """Types that a policy may name of a guard; None: any."""
-    return PII_TYPES if guard == "pii" else None
+def types_of(guard: str, own: tuple[str, ...] = ()) -> tuple[str, ...] | None:
+    """Types that a policy may name of a guard; None: any.
+
+    Args:
+        own: types of the policy's own detectors.
+    """
+    return (*PII_TYPES, *own) if guard == "pii" else None
 
 
-def written_out(guard: str, action: str, named: dict[str, str]) -> dict[str, str]:
+def written_out(guard: str, action: str, named: dict[str, str], own: tuple[str, ...] = ()) -> dict[str, str]:
     """What a rule does about each type, with the defaults of today written out, so that a version that knows more types changes nothing."""
     if guard != "pii":
         return dict(sorted(named.items()))
-    defaults = {name: "allow" if name in NOT_IDENTIFYING else action for name in PII_TYPES}
+    defaults = dict.fromkeys(own, action) | {name: "allow" if name in NOT_IDENTIFYING else action for name in PII_TYPES}
     return dict(sorted((defaults | named).items()))

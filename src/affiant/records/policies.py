@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from affiant.records.content import digest_of, read_content
+from affiant.records.detectors import Judge, detector_snaps, no_judge, note_faults
 from affiant.records.faults import Faults
 from affiant.records.model import Content
 from affiant.records.network import resolve_host
@@ -31,14 +32,21 @@ def read_policy(raw: Any, path: str) -> tuple[str, Content]:
     return found, content
 
 
-def load_policy_file(path: Path) -> PolicySnap:
+def load_policy_file(path: Path, judge: Judge = no_judge) -> PolicySnap:
     """A policy from a YAML file.
+
+    Args:
+        judge: of the detectors that it declares.
 
     Raises:
         NotFound: no such file.
         FaultyInput: with every fault.
     """
-    return policy_snap(*read_policy(load_yaml(path), path.name))
+    policy, content = read_policy(load_yaml(path), path.name)
+    faults = Faults(path.name)
+    note_faults(content, "policy", faults, judge)
+    faults.stop()
+    return policy_snap(policy, content)
 
 
 def built_in_policies() -> dict[str, Content]:
@@ -52,4 +60,4 @@ def policy_snap(policy: str, content: Content) -> PolicySnap:
         RuleSnap(guard, rule["action"], rule["how"], rule["threshold_ppm"], rule["types"])
         for guard, rule in sorted(content["guards"].items())
     )
-    return PolicySnap(policy, digest_of(content), rules, content["on_evidence_loss"])
+    return PolicySnap(policy, digest_of(content), rules, content["on_evidence_loss"], detector_snaps(content.get("detectors", [])))

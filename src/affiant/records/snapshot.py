@@ -68,6 +68,31 @@ class RuleSnap(msgspec.Struct, frozen=True, array_like=True):
     types: dict[str, str]
 
 
+class PatternSnap(msgspec.Struct, frozen=True, array_like=True):
+    """A pattern that a policy declares; see `guards.detectors.declared.DeclaredPattern`."""
+
+    rule: str
+    type: str
+    regex: str
+    exact: str
+    ignore_case: int
+    width: int
+    whole: int
+    context: tuple[str, ...]
+    needs_context: int
+    score_ppm: int
+    context_score_ppm: int
+    check: str
+
+
+class DetectorSnap(msgspec.Struct, frozen=True, array_like=True):
+    """A detector that a policy declares."""
+
+    id: str
+    rank: int
+    patterns: tuple[PatternSnap, ...]
+
+
 class PolicySnap(msgspec.Struct, frozen=True, array_like=True):
     """A policy; see `guards.Policy`."""
 
@@ -75,6 +100,7 @@ class PolicySnap(msgspec.Struct, frozen=True, array_like=True):
     digest: str
     rules: tuple[RuleSnap, ...]
     on_evidence_loss: str
+    detectors: tuple[DetectorSnap, ...] = ()
 
 
 class LimitSnap(msgspec.Struct, frozen=True, array_like=True):
