@@ -23,7 +23,7 @@ from affiant.kit.clock import Clock
 from affiant.kit.crypto import commit, commit_digest, salt
 from affiant.kit.errors import LedgerFault, LedgerUnavailable, NoRoom
 from affiant.ledger import Draft, Ready, ready
-from affiant.records.snapshot import KeySnap
+from affiant.records.snapshot import DEFAULT_RISK, KeySnap
 
 CLOSE_TIMEOUT_S = 20.0
 """How long a finished answer waits for the ledger before the caller is told 503."""
@@ -187,6 +187,8 @@ class Recorder:
             scores = scores_body(ticket.decisions_in)
             if scores:
                 body["scores"] = scores
+            if route.risk != DEFAULT_RISK:
+                body["risk"] = route.risk
             await self._append(ticket.draft("exchange.opened", body))
         except LedgerUnavailable as error:
             if route.policy is None or route.policy.on_evidence_loss != "open":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -17,20 +18,24 @@ from affiant.guards.model import SEVERITY
 from affiant.guards.scan import Detector, Scanner
 from affiant.guards.types import action_of
 from affiant.kit.errors import BadInput
-from affiant.records.snapshot import DetectorSnap, PolicySnap, RuleSnap
+from affiant.records.snapshot import DEFAULT_RISK, DetectorSnap, PlaceSnap, PolicySnap, RuleSnap
 
 _SCANS = ("secrets", "pii", "output")
 """Guards that act on what the scan finds."""
 
 
-def read_policy(snap: PolicySnap) -> Policy:
-    """A pushed policy as guards take it.
+def read_policy(snap: PolicySnap, risk: str = DEFAULT_RISK, tenant: str = "") -> Policy:
+    """A pushed policy as guards take it, with the overrides that fit.
+
+    Args:
+        risk: of the route.
+        tenant: of the exchange; "": only what holds for every tenant.
 
     Raises:
         BadInput: an action that this version does not know, or a detector that it cannot run; the snapshot must not be used.
     """
     try:
-        rules = {rule.guard: _rule(rule) for rule in snap.rules}
+        rules = {rule.guard: _rule(rule) for rule in snap.rules_for(risk, tenant)}
         own = _own(snap.detectors, rules) if snap.detectors else None
     except (ValueError, re.error) as error:
         raise BadInput(f"The policy {snap.id} cannot be followed: {error}.", "Correct the policy.") from None
@@ -49,12 +54,16 @@ def judge_detectors(snaps: Sequence[DetectorSnap], contents: Sequence[Mapping[st
 
 
 def _rule(rule: RuleSnap) -> GuardRule:
+    return replace(_place(rule), at={place: _place(each) for place, each in rule.at.items()})
+
+
+def _place(rule: RuleSnap | PlaceSnap) -> GuardRule:
     return GuardRule(Action(rule.action), rule.how, rule.threshold_ppm, {name: Action(act) for name, act in rule.types.items()})
 
 
 def _own(snaps: tuple[DetectorSnap, ...], rules: Mapping[str, GuardRule]) -> OwnScan:
     scan, reach = _scan(snaps)
-    acting = [rules[name] for name in _SCANS if name in rules]
+    acting = [rule for name in _SCANS if name in rules for rule in (rules[name], *rules[name].at.values())]
     return OwnScan(scan, reach, lambda type_: max((SEVERITY[action_of(rule, type_)] for rule in acting), default=0))
 
 

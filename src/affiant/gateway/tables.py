@@ -7,7 +7,7 @@ whose provider may receive the route's label. Leaves out: how snapshots arrive (
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from affiant.gateway.policies import read_policy
@@ -15,7 +15,7 @@ from affiant.guards import Mode, Policy
 from affiant.guards.leakage import Protected, Watchlist
 from affiant.kit.errors import BadInput
 from affiant.ledger import Ready, ready
-from affiant.records.snapshot import KeySnap, LimitSnap, ProtectedSnap, ProviderSnap, RouteSnap, Snapshot
+from affiant.records.snapshot import KeySnap, LimitSnap, PolicySnap, ProtectedSnap, ProviderSnap, RouteSnap, Snapshot
 
 CAP = 2
 """Most attempts at one link."""
@@ -65,6 +65,7 @@ class Route:
         links: permitted ones, in order.
         refusal: code where `links` is empty.
         listed: `links` as `exchange.opened` records them.
+        risk: low, limited or high.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Route:
     links: tuple[Link, ...]
     refusal: str
     listed: Ready
+    risk: str
 
 
 class Tables:
@@ -85,13 +87,27 @@ class Tables:
         self.stale_ok_s = snapshot.stale_ok_ms / 1000
         self.keys: dict[str, KeySnap] = {key.hash: key for key in snapshot.keys}
         self.live_keys = frozenset(key.id for key in snapshot.keys if not key.revoked)
-        policies = {policy.id: read_policy(policy) for policy in snapshot.policies}
+        policies = {policy.id: policy for policy in snapshot.policies}
         providers = {provider.id: provider for provider in snapshot.providers}
         routes = {route.id: route for route in snapshot.routes}
         for model in snapshot.models:
             if model.id not in routes:
                 routes[model.id] = RouteSnap(model.id, (model.id,), "default", "enforce", "internal", "", 1)
-        self.routes = {route.id: self._route(route, snapshot, policies, providers) for route in routes.values()}
+        self.routes: dict[str, Route] = {}
+        self._by_tenant: dict[tuple[str, str], Route] = {}
+        known: dict[tuple[str, str, str], Policy] = {}
+
+        def policy_for(snap: PolicySnap, risk: str, tenant: str) -> Policy:
+            case = (snap.id, risk if snap.overrides else "", tenant if snap.overrides else "")
+            return known.get(case) or known.setdefault(case, read_policy(snap, risk, tenant))
+
+        for route in routes.values():
+            snap = policies.get(route.policy)
+            policy = policy_for(snap, route.risk, route.tenant) if snap else None
+            made = self.routes[route.id] = self._route(route, snapshot, policy, providers)
+            for override in snap.overrides if snap else ():
+                if snap and override.tenant:
+                    self._by_tenant[route.id, override.tenant] = replace(made, policy=policy_for(snap, route.risk, override.tenant))
         self.limits: dict[str, tuple[LimitSnap, ...]] = {}
         for limit in snapshot.limits:
             self.limits[limit.scope] = (*self.limits.get(limit.scope, ()), limit)
@@ -99,7 +115,7 @@ class Tables:
         self._month_keys = {(known.tenant, known.month): known.key for known in snapshot.tenant_keys}
 
     @staticmethod
-    def _route(route: RouteSnap, snapshot: Snapshot, policies: dict[str, Policy], providers: dict[str, ProviderSnap]) -> Route:
+    def _route(route: RouteSnap, snapshot: Snapshot, policy: Policy | None, providers: dict[str, ProviderSnap]) -> Route:
         models = {model.id: model for model in snapshot.models}
         links: list[Link] = []
         approved = False
@@ -114,8 +130,12 @@ class Tables:
         listed = ready([{"provider": x.provider, "model": x.model, "version": x.version, "cap": CAP} for x in links])
         refusal = "" if links else ("label_forbidden" if approved else "model_not_approved")
         return Route(
-            route.id, route.tenant, route.label, Mode(route.mode), policies.get(route.policy), tuple(links), refusal, listed
+            route.id, route.tenant, route.label, Mode(route.mode), policy, tuple(links), refusal, listed, route.risk
         )  # fmt: skip
+
+    def route_for(self, name: str, tenant: str) -> Route | None:
+        """A route as it is for a tenant, whose policy may have overrides; None where there is none."""
+        return self._by_tenant.get((name, tenant)) or self.routes.get(name)
 
     def month_key(self, tenant: str, now_us: int) -> bytes | None:
         """The salt key of a tenant's month; None where control has pushed none."""

@@ -105,12 +105,14 @@ class GuardRule:
         how: for redact: a way of `redact.HOWS`; for injection `every_stage`: ask dear stages even where cheap ones are sure.
         threshold_ppm: score at or above which a scoring guard hits, parts per million.
         types: entity type -> action, where it differs; an empty mapping means all types that the guard knows.
+        at: place -> the rule there, where it differs; a place is a role, `role/language`, `*/language`, or `answer`.
     """
 
     action: Action
     how: str = "mask"
     threshold_ppm: int = 500_000
     types: dict[str, Action] = field(default_factory=dict)
+    at: dict[str, GuardRule] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

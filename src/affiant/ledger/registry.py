@@ -76,7 +76,7 @@ _TYPES = (
     # -- exchanges
     EventType("exchange.opened", "gateway", "An accepted exchange, durable before the first byte leaves for a provider.", {
         "surface": "chat.completions …", "route": "route id", "key": "key id", "label": "classification in force",
-        "mode": "watch, warn or enforce", "stream": "0/1", "overlap": "0/1",
+        "mode": "watch, warn or enforce", "risk?": "of the route: low or high; omitted where limited", "stream": "0/1", "overlap": "0/1",
         "links": "list of {provider, model, version, cap}: permitted, in order, cap = most attempts",
         "decisions": _DECISIONS, "scores?": _SCORES, "parts": "content parts seen", "uninspected": "parts not inspected",
         "commit_received": "hex salted commitment to the request as received",
@@ -175,11 +175,13 @@ _TYPES = (
     EventType("route.set", "records", "A route. ref = route id.", {
         "models": "list of model id, in order", "policy": "policy id", "policy_digest": "hex", "mode": "watch, warn, enforce",
         "label": "classification", "tenant?": "only this tenant", "redacts": "list of PII types that its policy acts on",
-        "change": "change id"},
+        "risk?": "low or high; omitted where limited", "change": "change id"},
         carried=True, ended_by=("route.removed",)),
     EventType("route.removed", "records", "A route is gone.", {"change": "change id"}),
     EventType("policy.set", "records", "A policy. ref = policy id.", {
         "digest": "hex", "guards": "list of {guard, action, how?}", "redacts": "list of PII types", "on_evidence_loss": "refuse or open",
+        "at?": "list of {guard, place, action}: where a part's place changes what is done",
+        "overrides?": "list of {risk?, tenant?, guard, action}: by risk of the route or by tenant",
         "change": "change id"}, carried=True),
     EventType("limit.set", "records", "A limit. ref = limit id.", {
         "scope": "key:ID, tenant:ID, route:ID or all", "unit": "requests or tokens", "window_s": "seconds", "value": "count",

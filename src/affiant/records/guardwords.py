@@ -17,6 +17,27 @@ NOT_IDENTIFYING = ("URL", "IP", "MAC", "PERSON", "LOCATION", "ORGANIZATION")
 REDACTING = ("pii", "secrets", "sanitize", "output")
 """Guards that can take out what they find."""
 
+ROLES = ("system", "user", "assistant", "tool", "document")
+"""Who wrote a part of a request: places at which a rule may differ."""
+ANSWER = "answer"
+"""The place of a guard that looks at requests and answers alike."""
+LANGUAGES = (
+    "en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "no", "fi", "pl", "cs", "ro", "hu", "tr", "id", "ru", "uk", "bg", "el", "he",
+    "ar", "fa", "hi", "th", "ko", "ja", "zh", "other",
+)  # fmt: skip
+"""Languages by which a threshold of injection may differ; `other`: every one but English that is not named."""
+MODEL_THRESHOLDS = {"user": 747_576, "user/other": 347_062, "tool/other": 464_390, "document/other": 471_578}
+"""Thresholds of the injection model of this version, parts per million, where they differ from the one for users."""
+
+
+def places_of(guard: str) -> tuple[str, ...]:
+    """Places at which a rule of a guard may differ."""
+    if guard == "injection":
+        return (*ROLES, *(f"{role}/{language}" for role in (*ROLES, "*") for language in LANGUAGES))
+    if guard == "leakage":
+        return (*ROLES, ANSWER)
+    return ROLES if guard in ("sanitize", "pii", "secrets") else ()
+
 
 def types_of(guard: str, own: tuple[str, ...] = ()) -> tuple[str, ...] | None:
     """Types that a policy may name of a guard; None: any.

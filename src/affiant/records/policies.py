@@ -13,7 +13,7 @@ from affiant.records.detectors import Judge, detector_snaps, no_judge, note_faul
 from affiant.records.faults import Faults
 from affiant.records.model import Content
 from affiant.records.network import resolve_host
-from affiant.records.snapshot import PolicySnap, RuleSnap
+from affiant.records.snapshot import OverrideSnap, PlaceSnap, PolicySnap, RuleSnap
 from affiant.records.yamlfile import load_yaml
 
 LIBRARY = Path(__file__).resolve().parents[1] / "catalog" / "library" / "policies"
@@ -56,8 +56,20 @@ def built_in_policies() -> dict[str, Content]:
 
 def policy_snap(policy: str, content: Content) -> PolicySnap:
     """A policy as workers see it."""
-    rules = tuple(
-        RuleSnap(guard, rule["action"], rule["how"], rule["threshold_ppm"], rule["types"])
-        for guard, rule in sorted(content["guards"].items())
-    )
-    return PolicySnap(policy, digest_of(content), rules, content["on_evidence_loss"], detector_snaps(content.get("detectors", [])))
+    return PolicySnap(
+        policy, digest_of(content), _rule_snaps(content["guards"]), content["on_evidence_loss"],
+        detector_snaps(content.get("detectors", [])),
+        tuple(OverrideSnap(each["risk"], each["tenant"], _rule_snaps(each["guards"])) for each in content.get("overrides", [])),
+    )  # fmt: skip
+
+
+def _rule_snaps(guards: dict[str, Content]) -> tuple[RuleSnap, ...]:
+    made = []
+    for guard, rule in sorted(guards.items()):
+        at = {place: PlaceSnap(*_told(each)) for place, each in rule.get("at", {}).items()}
+        made.append(RuleSnap(guard, *_told(rule), at))
+    return tuple(made)
+
+
+def _told(rule: Content) -> tuple[str, str, int, dict[str, str]]:
+    return rule["action"], rule["how"], rule["threshold_ppm"], rule["types"]

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
+RISKS = ("low", "limited", "high")
+"""Classes of a route by what its answers decide about."""
+DEFAULT_RISK = "limited"
+
 
 class KeySnap(msgspec.Struct, frozen=True, array_like=True):
     """A gateway key: `hash` is hex SHA-256 of its secret; `scope` are route or model ids ("*" = all of its tenant)."""
@@ -56,6 +60,16 @@ class RouteSnap(msgspec.Struct, frozen=True, array_like=True):
     label: str
     tenant: str
     implicit: int = 0
+    risk: str = DEFAULT_RISK
+
+
+class PlaceSnap(msgspec.Struct, frozen=True, array_like=True):
+    """How a rule differs at one place; see `guards.GuardRule`."""
+
+    action: str
+    how: str
+    threshold_ppm: int
+    types: dict[str, str]
 
 
 class RuleSnap(msgspec.Struct, frozen=True, array_like=True):
@@ -66,6 +80,7 @@ class RuleSnap(msgspec.Struct, frozen=True, array_like=True):
     how: str
     threshold_ppm: int
     types: dict[str, str]
+    at: dict[str, PlaceSnap] = {}
 
 
 class PatternSnap(msgspec.Struct, frozen=True, array_like=True):
@@ -93,6 +108,14 @@ class DetectorSnap(msgspec.Struct, frozen=True, array_like=True):
     patterns: tuple[PatternSnap, ...]
 
 
+class OverrideSnap(msgspec.Struct, frozen=True, array_like=True):
+    """Rules that replace those of a policy on routes of a risk, or for a tenant; "" stands for any."""
+
+    risk: str
+    tenant: str
+    rules: tuple[RuleSnap, ...]
+
+
 class PolicySnap(msgspec.Struct, frozen=True, array_like=True):
     """A policy; see `guards.Policy`."""
 
@@ -101,6 +124,15 @@ class PolicySnap(msgspec.Struct, frozen=True, array_like=True):
     rules: tuple[RuleSnap, ...]
     on_evidence_loss: str
     detectors: tuple[DetectorSnap, ...] = ()
+    overrides: tuple[OverrideSnap, ...] = ()
+
+    def rules_for(self, risk: str, tenant: str) -> tuple[RuleSnap, ...]:
+        """The rules in force on a route of a risk for a tenant."""
+        rules = {rule.guard: rule for rule in self.rules}
+        for override in self.overrides:
+            if override.risk in ("", risk) and override.tenant in ("", tenant):
+                rules |= {rule.guard: rule for rule in override.rules}
+        return tuple(rules.values())
 
 
 class LimitSnap(msgspec.Struct, frozen=True, array_like=True):

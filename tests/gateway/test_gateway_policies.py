@@ -1,0 +1,60 @@
+"""What a policy says comes to pass in a running worker: its own detectors, places, and cases by risk and tenant."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from gateway_world import SECRET, FakeProvider, ask, key, policy, rule, streamed, whole, world
+
+from affiant.records.snapshot import DetectorSnap, OverrideSnap, PatternSnap, PlaceSnap, RouteSnap, RuleSnap, TenantKeySnap
+
+MAIL = "dana.whitfield@example.com"
+
+
+def test_overrides_hold_for_the_risk_of_the_route_and_the_tenant_of_the_key() -> None:
+    """One policy, several cases; the opening names a risk that is not the ordinary one."""
+
+    async def main() -> None:
+        overrides = (OverrideSnap("high", "", (rule("pii", "block"),)), OverrideSnap("high", "globex", (rule("pii", "flag"),)))
+        cases = policy("cases", RuleSnap("pii", "redact", "mask", 500_000, {}, {"system": PlaceSnap("allow", "mask", 500_000, {})}))
+        more = {
+            "policies": (msgspec.structs.replace(cases, overrides=overrides),),
+            "keys": (key("k1", SECRET), key("k2", "afk_other", tenant="globex")),
+            "tenant_keys": tuple(TenantKeySnap(t, m, bytes(32)) for t in ("acme", "globex", "-") for m in range(202501, 203513)),
+            "routes": (
+                RouteSnap("plain", ("small",), "cases", "enforce", "internal", ""),
+                RouteSnap("grave", ("small",), "cases", "enforce", "internal", "", risk="high"),
+            ),
+        }
+        async with FakeProvider(lambda _: whole("ok")) as provider, world(provider=provider.url, **more) as w:
+            assert (await w.post(ask(f"To {MAIL}", model="plain"))).status_code == 200
+            assert (await w.post(ask(f"To {MAIL}", model="grave"))).code == "pii_detected"
+            assert (await w.post({"model": "plain", "messages": [{"role": "system", "content": f"To {MAIL}"}]})).status_code == 200
+            assert (await w.post(ask(f"To {MAIL}", model="grave"), "afk_other")).status_code == 200
+            assert [MAIL.encode() in body for body in provider.bodies] == [False, True, True]
+            assert [event.body.get("risk") for event in w.events("exchange.opened")] == [None, None, "high"]
+
+    asyncio.run(main())
+
+
+def test_own_detectors_redact_requests_and_streams() -> None:
+    """A type that only this policy knows does not reach the provider, nor the caller in a stream cut anywhere."""
+
+    async def main() -> None:
+        pattern = PatternSnap("name", "PROJECT", "Project Blue [A-Z][a-z]{2,12}", "", 0, 256, 1, (), 0, 1_000_000, 1_000_000, "")
+        own = policy("default", rule("pii", "redact"), rule("output", "redact"))
+        own = msgspec.structs.replace(own, detectors=(DetectorSnap("project", 50, (pattern,)),))
+        pieces = [*"They say Project Blue Falcon is off."]
+        async with (
+            FakeProvider(lambda body: streamed(*pieces) if body.get("stream") else whole("ok")) as provider,
+            world(provider=provider.url, policies=(own,)) as w,
+        ):
+            assert (await w.post(ask("What of Project Blue Heron?"))).status_code == 200
+            assert b"What of [PROJECT]?" in provider.bodies[0]
+            answer = await w.post(ask("And the other?", stream=True))
+            assert answer.text() == "They say [PROJECT] is off."
+            types = [each["types"] for event in w.events("exchange.closed") for each in event.body["decisions"] if "types" in each]
+            assert types == [[{"type": "PROJECT", "n": 1}]]
+
+    asyncio.run(main())
