@@ -152,6 +152,14 @@ def test_what_is_recorded_reads_back_as_it_is_and_old_content_too() -> None:
     assert digest_of(read_content("route", route, "route", old, resolve_host)[1]) == digest_of(route)
 
 
+def test_what_is_done_about_a_wrong_form_is_one_of_three() -> None:
+    """Nothing said: what has one reading is mended."""
+    assert _content("{id: s, guards: {schema: {action: flag}}}")["guards"]["schema"]["how"] == "repair"
+    assert _content("{id: s, guards: {schema: {action: flag, on_invalid: retry}}}")["guards"]["schema"]["how"] == "retry"
+    with pytest.raises(FaultyInput, match="on_invalid"):
+        _content("{id: s, guards: {schema: {action: flag, on_invalid: twice}}}")
+
+
 @pytest.mark.parametrize(
     ("guards", "place"),
     [

@@ -16,6 +16,7 @@ from affiant.cli.guard_records import appeal, appeals, decide, protect
 from affiant.cli.shared import FINDING, GOOD, USAGE, out, say, table
 from affiant.gateway.policies import judge_detectors, read_policy
 from affiant.guards import Action, GuardChain, Inspection, Policy, Role, inspect
+from affiant.guards.quality.schema import Expected, compiled
 from affiant.kit.errors import BadInput
 from affiant.records import BUILT_IN, built_in_policies, load_policy_file, policy_snap
 from affiant.records.snapshot import DEFAULT_RISK, RISKS
@@ -151,20 +152,39 @@ def _scanned(row: dict[str, Any], policy: Policy, chain: GuardChain) -> dict[str
 @click.option("--role", type=click.Choice([role.value for role in Role]), default="user", show_default=True, help="Who wrote it.")
 @click.option("--context", "context_file", default=None, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="What an answer should rest on (with --role assistant).")  # fmt: skip
+@click.option("--schema", "schema_file", default=None, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+              help="JSON Schema that an answer was asked to satisfy.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
-def test(text: str, policy_name: str, risk: str, tenant: str, role: str, context_file: Path | None, as_json: bool) -> int:
+def test(
+    text: str, policy_name: str, risk: str, tenant: str, role: str, context_file: Path | None, schema_file: Path | None, as_json: bool
+) -> int:
     """Say of one text what every guard of a policy decides, and why. Exit code 1 where it would be blocked."""
     policy = _policy(policy_name, risk, tenant)
     chain = GuardChain(toolbox=load_toolbox(say))
     whole = sys.stdin.read() if text == "-" else text
     context = context_file.read_text(encoding="utf-8", errors="replace") if context_file else ""
-    seen = inspect(whole, Role(role), policy, chain, context)
+    seen = inspect(whole, Role(role), policy, chain, context, expected=_expected(schema_file))
     if as_json:
         out(explained(seen))
     else:
         click.echo(table([["guard", "control", "decides", "score", "why"], *_rows(seen, whole)]))
         say(f"Under policy {policy.id}: {seen.decision}.")
     return FINDING if seen.decision in (Action.BLOCK, Action.HOLD) else GOOD
+
+
+def _expected(file: Path | None) -> Expected | None:
+    """The form that a schema file asks for.
+
+    Raises:
+        BadInput: it is no JSON, or a schema that is not safe to check.
+    """
+    if file is None:
+        return None
+    try:
+        schema = json.loads(file.read_text(encoding="utf-8"))
+        return Expected(compiled(schema), True)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"The schema in {file.name} cannot be checked: {error}", "Correct the schema.") from None
 
 
 def explained(seen: Inspection) -> dict[str, Any]:

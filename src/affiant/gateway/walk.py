@@ -37,6 +37,7 @@ from affiant.gateway.guardpool import GuardPool
 from affiant.gateway.limits import Limits, Spent
 from affiant.gateway.live import Live, OpenExchanges
 from affiant.gateway.metrics import Metrics
+from affiant.gateway.repair import AnswerForm, expected
 from affiant.gateway.reply import Reply
 from affiant.gateway.sse import DONE, Events
 from affiant.gateway.streaming import DONE_FRAME, StreamedAnswer, frame
@@ -68,6 +69,20 @@ class Parts:
     chain: GuardChain
     guards: GuardPool
     stale_refused: int = 0
+
+
+@dataclass(slots=True)
+class _Answer:
+    """A whole answer after its guard; `body` may be released where it did not block."""
+
+    reply: Reply
+    attempt: Attempt
+    guard: AnswerGuard
+    body: bytes
+
+    @property
+    def stopped(self) -> bool:
+        return self.guard.blocked is not None
 
 
 class Walk:
@@ -148,7 +163,9 @@ class Walk:
     async def _guard_request(self, request: ChatRequest, route: Route) -> AnswerContext:
         ticket, policy = self._ticket, route.policy
         assert policy is not None and ticket.tables is not None
-        exchange = Exchange(ticket.id, SURFACE, route.id, ticket.tenant, route.label, request.stream, tuple(request.parts))
+        exchange = Exchange(
+            ticket.id, SURFACE, route.id, ticket.tenant, route.label, request.stream, tuple(request.parts), expected(policy, ticket.body)
+        )  # fmt: skip
         self._watch = ticket.tables.watchlist.for_exchange(route.label, ticket.tenant)
         chars = sum(len(part.text) for part in request.parts)
         verdict = await self._p.guards.run(
@@ -181,18 +198,17 @@ class Walk:
 
     async def _plain(self, forwarder: Forwarder, route: Route, context: AnswerContext, live: Live) -> None:
         ticket, caller = self._ticket, self._caller
-        reply, attempt = await self._reply(forwarder)
-        usage = reply.usage()
-        ticket.tokens_in, ticket.tokens_out = usage or (len(ticket.body) // 4, reply.text_chars() // 4)
-        guard = self._answer_guard(context, route)
-        chars = len(reply.raw)
-        body = await self._p.guards.run(chars, lambda: reply.guard(guard))
-        decisions = guard.decisions()
+        form = AnswerForm(route, context.expected, self._p.guards)
+        answer = await self._guarded(forwarder, route, context)
+        answer = await form.settle(answer, lambda: self._guarded(forwarder, route, context), lambda: forwarder.more)
+        guard, attempt, body = answer.guard, answer.attempt, answer.body
+        ticket.provider, ticket.model = attempt.link.provider, attempt.link.model
+        decisions = guard.decisions() + form.decisions
         if not guard.blocked:
-            after = await self._after(reply.text)
+            after = await self._after(answer.reply.text)
             decisions += after
             withheld = route.mode is Mode.ENFORCE and any(each.action in (Action.BLOCK, Action.HOLD) for each in after)
-            if withheld and not live.reason:
+            if (withheld or form.withheld) and not live.reason:
                 await self._close(BLOCKED, NONE, CODES["answer_withheld"].status, decisions)
                 raise Refusal("answer_withheld")
         if live.reason:
@@ -211,6 +227,16 @@ class Walk:
             raise Refusal("answer_cut")
         await caller.answer(200, body)
         self._p.metrics.answered(ticket)
+
+    async def _guarded(self, forwarder: Forwarder, route: Route, context: AnswerContext) -> _Answer:
+        """The next whole answer, with what may be released of it; its tokens are added to those of the exchange."""
+        ticket = self._ticket
+        reply, attempt = await self._reply(forwarder)
+        tokens_in, tokens_out = reply.usage() or (len(ticket.body) // 4, reply.text_chars() // 4)
+        ticket.tokens_in += tokens_in
+        ticket.tokens_out += tokens_out
+        guard = self._answer_guard(context, route)
+        return _Answer(reply, attempt, guard, await self._p.guards.run(len(reply.raw), lambda: reply.guard(guard)))
 
     async def _reply(self, forwarder: Forwarder) -> tuple[Reply, Attempt]:
         """The first whole answer that can be read."""

@@ -14,6 +14,7 @@ from affiant.guards.builtin import built_in
 from affiant.guards.detectors import output
 from affiant.guards.leakage import Tracker, Watch
 from affiant.guards.model import SEVERITY, Action, Decision, GuardRule, Hit, Kind, Part, Role
+from affiant.guards.quality.schema import Expected
 from affiant.guards.redact import Pseudonyms, Restorer, replacement, value_key
 from affiant.guards.scan import LOOKAHEAD, Finder, Found
 from affiant.guards.scan import LOOKBACK as SCAN_LOOKBACK
@@ -40,10 +41,14 @@ class AnswerContext:
     Args:
         parts: parts as received, before redaction.
         pseudonyms: to be undone for the caller.
+        expected: what the request asks of the answer's form, if anything.
+        stream: whether the answer is streamed.
     """
 
     parts: tuple[Part, ...]
     pseudonyms: Pseudonyms
+    expected: Expected | None = None
+    stream: bool = False
 
 
 @dataclass(slots=True)

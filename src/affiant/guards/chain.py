@@ -21,6 +21,9 @@ from affiant.guards.model import SEVERITY, Action, Decision, Exchange, GuardRule
 from affiant.guards.quality.language import identify
 from affiant.guards.redact import Pseudonyms, replacement, value_key
 from affiant.guards.scan import Finder, Found
+from affiant.guards.structured import CONTROL as SCHEMA_CONTROL
+from affiant.guards.structured import GUARD as SCHEMA
+from affiant.guards.structured import decided_on_request
 from affiant.guards.text import Folded
 from affiant.guards.toolbox import Toolbox
 from affiant.guards.types import ANSWER, ENGLISH, NAMES, OTHER, action_of, languages_of, rule_at
@@ -28,7 +31,7 @@ from affiant.guards.types import ANSWER, ENGLISH, NAMES, OTHER, action_of, langu
 SANITIZE, PII, SECRETS, INJECTION = "sanitize", "pii", "secrets", "injection"
 CONTROLS = {
     SANITIZE: "SEC-3.2", PII: "PR-1.1", SECRETS: "SEC-4.1", INJECTION: "SEC-3.1", OUTPUT: OUTPUT_CONTROL, LEAKAGE: LEAKAGE_CONTROL,
-    GROUNDEDNESS: "PI-1.1", QUALITY: "PI-1.1",
+    GROUNDEDNESS: "PI-1.1", QUALITY: "PI-1.1", SCHEMA: SCHEMA_CONTROL,
 }  # fmt: skip
 _REASONS = {
     SANITIZE: "hidden_text", PII: "pii_detected", SECRETS: "secret_detected", INJECTION: "injection_detected", LEAKAGE: "protected_text",
@@ -131,10 +134,13 @@ class GuardChain:
         decisions: list[Decision] = []
         for name, findings in work.findings.items():
             decisions.extend(self._decisions(name, findings, work.enforce))
+        if SCHEMA in policy.guards and exchange.expected is not None and (exchange.expected.asks or exchange.expected.refused):
+            decisions.append(decided_on_request(policy.guards[SCHEMA], exchange.expected, work.enforce))
         stopping = [decision for decision in decisions if decision.action in _STOPS]
         changed = exchange if parts == list(original) else replace(exchange, parts=tuple(parts))
         blocked = stopping[0] if stopping and work.enforce else None
-        return Verdict(changed, tuple(decisions), blocked, bool(stopping) and not work.enforce, AnswerContext(original, work.pseudonyms))
+        context = AnswerContext(original, work.pseudonyms, exchange.expected, exchange.stream)
+        return Verdict(changed, tuple(decisions), blocked, bool(stopping) and not work.enforce, context)
 
     def answer(self, context: AnswerContext, policy: Policy, mode: Mode, secret: bytes = b"", watch: Watch = NO_WATCH) -> AnswerGuard:
         """The guard of one answer, streamed or whole."""
@@ -145,8 +151,8 @@ class GuardChain:
         )  # fmt: skip
 
     def after(self, context: AnswerContext, policy: Policy, mode: Mode, text: str) -> tuple[Decision, ...]:
-        """What is decided about a whole answer once it is there: groundedness and quality."""
-        return judge(context.parts, policy, mode is Mode.ENFORCE, text, self.toolbox)
+        """What is decided about a whole answer once it is there: groundedness, quality, and the form of one that was streamed."""
+        return judge(context, policy, mode is Mode.ENFORCE, text, self.toolbox)
 
     def _finder(self, policy: Policy) -> Finder:
         scanner = self.toolbox.scanner

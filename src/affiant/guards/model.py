@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from affiant.guards.quality.schema import Expected
 from affiant.guards.scan import Beside
 
 
@@ -85,6 +86,7 @@ class Exchange:
         label: classification in force: public, internal, confidential, restricted.
         stream: whether the answer is streamed.
         parts: content in wire order.
+        expected: what it asks of the form of its answer; None: nothing, or nobody looks.
     """
 
     id: str
@@ -94,6 +96,7 @@ class Exchange:
     label: str
     stream: bool
     parts: tuple[Part, ...]
+    expected: Expected | None = None
 
 
 @dataclass(frozen=True, slots=True)

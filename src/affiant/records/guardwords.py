@@ -5,7 +5,7 @@ Written out here and not imported, since records know nothing of guards; a test 
 
 from __future__ import annotations
 
-GUARDS = ("sanitize", "pii", "secrets", "injection", "output", "groundedness", "quality", "leakage")
+GUARDS = ("sanitize", "pii", "secrets", "injection", "output", "groundedness", "quality", "leakage", "schema")
 NATIONAL_ID = "NATIONAL_ID"
 PII_TYPES = (
     "EMAIL", "PHONE", "CREDIT_CARD", "US_SSN", "US_ITIN", "IBAN", NATIONAL_ID, "PASSPORT", "DRIVER_LICENSE", "US_DRIVER_LICENSE",
@@ -28,6 +28,9 @@ LANGUAGES = (
 """Languages by which a threshold of injection may differ; `other`: every one but English that is not named."""
 MODEL_THRESHOLDS = {"user": 747_576, "user/other": 347_062, "tool/other": 464_390, "document/other": 471_578}
 """Thresholds of the injection model of this version, parts per million, where they differ from the one for users."""
+
+ON_INVALID = ("repair", "retry", "leave")
+"""What is done about an answer that does not have the form that was asked, before the action is taken."""
 
 
 def places_of(guard: str) -> tuple[str, ...]:

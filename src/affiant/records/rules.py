@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from affiant.records.detectors import own_types, read_detectors
 from affiant.records.fields import Fields
-from affiant.records.guardwords import GUARDS, LANGUAGES, MODEL_THRESHOLDS, REDACTING, places_of, types_of, written_out
+from affiant.records.guardwords import GUARDS, LANGUAGES, MODEL_THRESHOLDS, ON_INVALID, REDACTING, places_of, types_of, written_out
 from affiant.records.model import Content
 from affiant.records.snapshot import RISKS
 
@@ -105,7 +105,9 @@ def _rule(guard: str, fields: Fields, own: tuple[str, ...]) -> Content:
 def _read(guard: str, fields: Fields, own: tuple[str, ...], base: Content) -> tuple[dict[str, str], Content]:
     """The types that are named, and the rule with everything written out; what is not named is as in `base`."""
     action = base["action"]
-    if guard == "injection":
+    if guard == "schema":
+        how = fields.choice("how" if fields.has_recorded("how") else "on_invalid", ON_INVALID, base["how"] or ON_INVALID[0])
+    elif guard == "injection":
         how = fields.choice("how", ("", EVERY_STAGE), base["how"])
     else:
         how = fields.choice("how", HOWS, base["how"] or ("mask" if action == "redact" else ""))
