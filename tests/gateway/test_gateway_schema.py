@@ -181,3 +181,24 @@ def test_a_hostile_schema_is_refused_before_anything_leaves() -> None:
 
     _run([], refused)
     _run([whole(WRONG)], flagged, "flag")
+
+
+def test_arguments_stay_valid_against_their_schema() -> None:
+    """A tool that wants an address gets a pseudonym in an address's shape; the caller gets the address back in the call."""
+
+    async def main() -> None:
+        tool = {"type": "object", "properties": {"to": {"type": "string", "format": "email"}}, "required": ["to"]}
+        tools = [{"type": "function", "function": {"name": "send", "parameters": tool}}]
+
+        def answer(body: dict[str, Any]) -> bytes:
+            call = {"name": "send", "arguments": json.dumps({"to": body["messages"][0]["content"].removeprefix("Mail ")})}
+            return whole(None, tool_calls=[{"id": "c", "type": "function", "function": call}])
+
+        policies = (policy("default", rule("pii", "redact", "pseudonymize"), rule("output", "redact"), rule("schema", "block", "leave")),)
+        async with FakeProvider(answer) as provider, world(provider=provider.url, policies=policies) as w:
+            made = await w.post(ask("Mail dana.whitfield@example.com", tools=tools))
+            call = made.json()["choices"][0]["message"]["tool_calls"][0]["function"]
+            assert json.loads(call["arguments"]) == {"to": "dana.whitfield@example.com"}
+            assert b"@pseudonym.example" in provider.bodies[0] and b"whitfield" not in provider.bodies[0]
+
+    asyncio.run(main())

@@ -17,8 +17,11 @@ from affiant.gateway.guardpool import GuardPool
 from affiant.gateway.tables import Route
 from affiant.guards import Action, Decision, Mode, Policy
 from affiant.guards.quality.schema import Expected
+from affiant.guards.redact import PSEUDONYMIZE
+from affiant.guards.redact_shapes import wanted
 from affiant.guards.structured import GUARD, LEAVE, RETRY, Formed, decided, expected_of, look
 
+_SCHEMAS = ("tools", "functions", "response_format", "text", "output_format")
 _STOPS = (Action.BLOCK, Action.HOLD)
 
 
@@ -36,12 +39,22 @@ class Guarded(Protocol):
 A = TypeVar("A", bound=Guarded)
 
 
-def expected(policy: Policy, body: bytes) -> Expected | None:
-    """What a request asks of its answer's form; None where the policy does not look, or nothing is asked."""
-    if GUARD not in policy.guards:
-        return None
-    decoded = msgspec.json.decode(body)
-    return expected_of(decoded) if isinstance(decoded, dict) else None
+def read_asked(policy: Policy, body: bytes) -> tuple[Expected | None, frozenset[str]]:
+    """What a request asks of its answer's form, and the entity types that its schemas accept in their shape only.
+
+    None, and none: where the policy does not care, or nothing is asked. The body is decoded only where that may be otherwise.
+    """
+    looks = GUARD in policy.guards
+    shapes = b'"format"' in body and _pseudonymizes(policy)
+    decoded = msgspec.json.decode(body) if looks or shapes else None
+    if not isinstance(decoded, dict):
+        return None, frozenset()
+    return expected_of(decoded) if looks else None, wanted([decoded.get(name) for name in _SCHEMAS]) if shapes else frozenset()
+
+
+def _pseudonymizes(policy: Policy) -> bool:
+    rule = policy.guards.get("pii")
+    return rule is not None and any(each.how == PSEUDONYMIZE for each in (rule, *rule.at.values()))
 
 
 class AnswerForm:

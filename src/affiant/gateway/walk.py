@@ -37,7 +37,7 @@ from affiant.gateway.guardpool import GuardPool
 from affiant.gateway.limits import Limits, Spent
 from affiant.gateway.live import Live, OpenExchanges
 from affiant.gateway.metrics import Metrics
-from affiant.gateway.repair import AnswerForm, expected
+from affiant.gateway.repair import AnswerForm, read_asked
 from affiant.gateway.reply import Reply
 from affiant.gateway.sse import DONE, Events
 from affiant.gateway.streaming import DONE_FRAME, StreamedAnswer, frame
@@ -164,7 +164,8 @@ class Walk:
         ticket, policy = self._ticket, route.policy
         assert policy is not None and ticket.tables is not None
         exchange = Exchange(
-            ticket.id, SURFACE, route.id, ticket.tenant, route.label, request.stream, tuple(request.parts), expected(policy, ticket.body)
+            ticket.id, SURFACE, route.id, ticket.tenant, route.label, request.stream, tuple(request.parts),
+            *read_asked(policy, ticket.body),
         )  # fmt: skip
         self._watch = ticket.tables.watchlist.for_exchange(route.label, ticket.tenant)
         chars = sum(len(part.text) for part in request.parts)

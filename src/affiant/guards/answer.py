@@ -15,11 +15,11 @@ from affiant.guards.detectors import output
 from affiant.guards.leakage import Tracker, Watch
 from affiant.guards.model import SEVERITY, Action, Decision, GuardRule, Hit, Kind, Part, Role
 from affiant.guards.quality.schema import Expected
-from affiant.guards.redact import Pseudonyms, Restorer, replacement, value_key
+from affiant.guards.redact import MADE_UP, Pseudonyms, Restorer, replacement, value_key
 from affiant.guards.scan import LOOKAHEAD, Finder, Found
 from affiant.guards.scan import LOOKBACK as SCAN_LOOKBACK
 from affiant.guards.text import Folded
-from affiant.guards.types import action_of
+from affiant.guards.types import FORGED, action_of
 
 GUARD, CONTROL = "output", "CO-5.1"
 LEAKAGE, LEAKAGE_CONTROL = "leakage", "CO-5.2"
@@ -125,8 +125,10 @@ class AnswerGuard:
         return action_of(rule, type_) if rule is not None else Action.ALLOW
 
     def known(self, type_: str, value: str, key: str) -> bool:
-        """Whether the caller gave this value, so that answering with it leaks nothing."""
+        """Whether the caller gave this value, or it stands for one that they gave, so that answering with it leaks nothing."""
         if key:
+            if self.pseudonyms.stands_in(value):
+                return True
             if self._known is None:
                 self._known = set()
                 for part in self._parts:
@@ -151,10 +153,21 @@ class AnswerGuard:
         """One decision per guard and action taken, or one that allows; none of a guard that the policy does not name."""
         made: list[Decision] = []
         if self.rule is not None:
-            made += self._decided(self.rule, False)
+            made += self._made_up() + self._decided(self.rule, False)
         if self.leak_rule is not None:
             made += self._decided(self.leak_rule, True)
         return tuple(made)
+
+    def _made_up(self) -> list[Decision]:
+        """Placeholders in the answer that stand for nothing: they stay as they are, restored to nobody's value, and are told."""
+        count = self.pseudonyms.made_up
+        if not count or self.rule is None or action_of(self.rule, FORGED) is Action.ALLOW:
+            return []
+        return [
+            Decision(
+                GUARD, CONTROL, Action.FLAG, reason="forged_placeholder", hits=(Hit(0, 0, 0, MADE_UP),), enforced=self.enforce, found=count
+            )
+        ]
 
     def _decided(self, rule: GuardRule, leaks: bool) -> list[Decision]:
         guard, control = (LEAKAGE, LEAKAGE_CONTROL) if leaks else (GUARD, CONTROL)

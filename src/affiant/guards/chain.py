@@ -19,14 +19,14 @@ from affiant.guards.injection import looks_english
 from affiant.guards.leakage import Watch
 from affiant.guards.model import SEVERITY, Action, Decision, Exchange, GuardRule, Hit, Kind, Mode, Part, Policy, Role
 from affiant.guards.quality.language import identify
-from affiant.guards.redact import Pseudonyms, replacement, value_key
+from affiant.guards.redact import PSEUDONYMIZE, SHAPE, Pseudonyms, forged, replacement, value_key
 from affiant.guards.scan import Finder, Found
 from affiant.guards.structured import CONTROL as SCHEMA_CONTROL
 from affiant.guards.structured import GUARD as SCHEMA
 from affiant.guards.structured import decided_on_request
 from affiant.guards.text import Folded
 from affiant.guards.toolbox import Toolbox
-from affiant.guards.types import ANSWER, ENGLISH, NAMES, OTHER, action_of, languages_of, rule_at
+from affiant.guards.types import ANSWER, ENGLISH, FORGED, NAMES, OTHER, action_of, languages_of, rule_at
 
 SANITIZE, PII, SECRETS, INJECTION = "sanitize", "pii", "secrets", "injection"
 CONTROLS = {
@@ -99,6 +99,11 @@ class _Work:
     secret: bytes
     watch: Watch
     finder: Finder
+    shapes: frozenset[str]
+
+    def how(self, rule: GuardRule, type_: str) -> str:
+        """The way to redact a type: a pseudonym keeps the value's shape where a schema in the request asks for it."""
+        return SHAPE if rule.how == PSEUDONYMIZE and type_ in self.shapes else rule.how
 
 
 class GuardChain:
@@ -129,6 +134,7 @@ class GuardChain:
             secret or self._secret,
             watch,
             self._finder(policy),
+            exchange.shapes,
         )
         parts = [self._part(number, part, work) if part.text else part for number, part in enumerate(original)]
         decisions: list[Decision] = []
@@ -203,6 +209,8 @@ class GuardChain:
         rules = {id(each): each.at(part) for each in (secrets, personal) if each is not None}
         if personal is not None and self.toolbox.names is not None and _acts_on_names(rules[id(personal)]):
             found = _merged(found, self.toolbox.names.find(plain))
+        if personal is not None and action_of(rules[id(personal)], FORGED) is not Action.ALLOW:
+            found = _merged(found, sorted(forged(plain, work.secret), key=lambda each: each.start))
         source, pieces, cursor = folded.source, [], 0
         for span in found:
             findings = secrets if span.type.startswith(_SECRET) else personal
@@ -214,7 +222,7 @@ class GuardChain:
             if action is Action.REDACT and work.enforce and start >= cursor:
                 key = value_key(span.type, plain[span.start : span.end].casefold())
                 pieces.append(source[cursor:start])
-                pieces.append(replacement(rule.how, span.type, key, source[start:end], work.pseudonyms, work.secret))
+                pieces.append(replacement(work.how(rule, span.type), span.type, key, source[start:end], work.pseudonyms, work.secret))
                 cursor = end
         return "".join([*pieces, source[cursor:]]) if cursor else source
 
@@ -256,7 +264,7 @@ def _acts_on_names(rule: GuardRule) -> bool:
 
 
 def _merged(found: list[Found], names: list[Found]) -> list[Found]:
-    """Both in order; a name that overlaps what has a form is dropped."""
+    """Both in order; what of the second overlaps the first is dropped."""
     if not names:
         return found
     taken, kept = iter(found), []

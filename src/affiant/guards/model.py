@@ -87,6 +87,7 @@ class Exchange:
         stream: whether the answer is streamed.
         parts: content in wire order.
         expected: what it asks of the form of its answer; None: nothing, or nobody looks.
+        shapes: entity types whose pseudonyms must keep the shape of a value, since a schema in the request asks for it.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Exchange:
     stream: bool
     parts: tuple[Part, ...]
     expected: Expected | None = None
+    shapes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

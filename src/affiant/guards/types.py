@@ -5,8 +5,10 @@ from __future__ import annotations
 from affiant.guards.model import Action, GuardRule
 
 NAMES = ("PERSON", "LOCATION", "ORGANIZATION")
-NOT_IDENTIFYING = frozenset(("URL", "IP", "MAC", *NAMES))
-"""Common in ordinary work, or a matter of likelihood: allowed unless a policy names them."""
+FORGED = "FORGED_PLACEHOLDER"
+"""A placeholder that stands for nothing in this exchange: typed, of another one, or made up by the model."""
+NOT_IDENTIFYING = frozenset(("URL", "IP", "MAC", *NAMES, FORGED))
+"""Common in ordinary work, a matter of likelihood, or nobody's value: allowed unless a policy names them."""
 
 
 def action_of(rule: GuardRule, type_: str) -> Action:

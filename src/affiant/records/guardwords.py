@@ -10,10 +10,11 @@ NATIONAL_ID = "NATIONAL_ID"
 PII_TYPES = (
     "EMAIL", "PHONE", "CREDIT_CARD", "US_SSN", "US_ITIN", "IBAN", NATIONAL_ID, "PASSPORT", "DRIVER_LICENSE", "US_DRIVER_LICENSE",
     "MEDICAL_RECORD", "BANK_ROUTING", "BIC", "ADDRESS", "DATE_OF_BIRTH", "IP", "MAC", "URL_CREDENTIALS", "URL", "PERSON", "LOCATION",
-    "ORGANIZATION",
+    "ORGANIZATION", "FORGED_PLACEHOLDER",
 )  # fmt: skip
-NOT_IDENTIFYING = ("URL", "IP", "MAC", "PERSON", "LOCATION", "ORGANIZATION")
-"""Types that a policy acts on only where it names them: they are common in ordinary work, or a matter of likelihood."""
+FORGED = "FORGED_PLACEHOLDER"
+NOT_IDENTIFYING = ("URL", "IP", "MAC", "PERSON", "LOCATION", "ORGANIZATION", FORGED)
+"""Types that a policy acts on only where it names them: common in ordinary work, a matter of likelihood, or nobody's value."""
 REDACTING = ("pii", "secrets", "sanitize", "output")
 """Guards that can take out what they find."""
 
@@ -56,4 +57,6 @@ def written_out(guard: str, action: str, named: dict[str, str], own: tuple[str, 
     if guard != "pii":
         return dict(sorted(named.items()))
     defaults = dict.fromkeys(own, action) | {name: "allow" if name in NOT_IDENTIFYING else action for name in PII_TYPES}
+    if action != "allow":
+        defaults[FORGED] = "flag"
     return dict(sorted((defaults | named).items()))
