@@ -292,6 +292,7 @@ async def world(
     ledger_options: dict[str, Any] | None = None,
     ledger_up: bool = True,
     provider: str = "",
+    worker_options: dict[str, Any] | None = None,
     **more: Any,
 ) -> AsyncIterator[World]:
     os.environ["AFFIANT_TEST_PROVIDER"] = "provider-secret"
@@ -311,7 +312,7 @@ async def world(
         made = World(home, sim, control, ledger, f"http://127.0.0.1:{listening.getsockname()[1]}")
         stop, ready = asyncio.Event(), asyncio.Event()
         made.stop_worker = stop
-        options = replace(WorkerOptions(0, 1.0, per_minute), timeouts=timeouts or Timeouts())
+        options = replace(WorkerOptions(0, 1.0, per_minute), timeouts=timeouts or Timeouts(), **(worker_options or {}))
         worker = asyncio.create_task(serve(home, SystemClock(), listening, stop, options, ready.set))
         try:
             await asyncio.wait_for(ready.wait(), 10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+import pytest
 from gateway_world import SECRET, FakeProvider, ask, key, policy, rule, streamed, whole, world
 
 from affiant.records.snapshot import DetectorSnap, OverrideSnap, PatternSnap, PlaceSnap, RouteSnap, RuleSnap, TenantKeySnap
@@ -56,5 +57,28 @@ def test_own_detectors_redact_requests_and_streams() -> None:
             assert answer.text() == "They say [PROJECT] is off."
             types = [each["types"] for event in w.events("exchange.closed") for each in event.body["decisions"] if "types" in each]
             assert types == [[{"type": "PROJECT", "n": 1}]]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("on_busy", ["refuse", "pass_flagged"])
+def test_a_full_pool_refuses_or_passes_as_the_policy_says(on_busy: str) -> None:
+    """What passes unguarded has one decision, of the pool, and none of a guard; what is refused leaves nothing."""
+
+    async def main() -> None:
+        known = msgspec.structs.replace(policy("default", rule("pii", "redact"), rule("output", "redact")), on_busy=on_busy)
+        long = f"{MAIL} and some words. " * 4000
+        options = {"guards_at_once": 1, "guards_waiting": 0}
+        async with FakeProvider(lambda _: whole("ok")) as provider, world(
+            provider=provider.url, policies=(known,), worker_options=options
+        ) as w:  # fmt: skip
+            answers = await asyncio.gather(*(w.post(ask(long)) for _ in range(6)))
+            sent = [MAIL.encode() in body for body in provider.bodies]
+            decided = [[each["guard"] for each in event.body["decisions"]] for event in w.events("exchange.opened")]
+            if on_busy == "refuse":
+                assert {"guards_busy"} == {answer.code for answer in answers if answer.status_code != 200} and not any(sent)
+                return
+            assert {answer.status_code for answer in answers} == {200} and len(sent) == 6
+            assert sum(sent) == decided.count(["pool"]) >= 1 and decided.count(["pii"]) == 6 - sum(sent) >= 1
 
     asyncio.run(main())

@@ -152,6 +152,14 @@ def test_what_is_recorded_reads_back_as_it_is_and_old_content_too() -> None:
     assert digest_of(read_content("route", route, "route", old, resolve_host)[1]) == digest_of(route)
 
 
+def test_what_a_full_pool_does_is_recorded_where_it_is_not_the_ordinary() -> None:
+    """`refuse` leaves the digest as it was."""
+    plain = _content("{id: b, guards: {pii: {action: redact}}}")
+    assert _content("{id: b, on_busy: refuse, guards: {pii: {action: redact}}}") == plain
+    passing = _content("{id: b, on_busy: pass_flagged, guards: {pii: {action: redact}}}")
+    assert read_policy(policy_snap("b", passing)).on_busy == "pass_flagged" and read_policy(policy_snap("b", plain)).on_busy == "refuse"
+
+
 def test_what_is_done_about_a_wrong_form_is_one_of_three() -> None:
     """Nothing said: what has one reading is mended."""
     assert _content("{id: s, guards: {schema: {action: flag}}}")["guards"]["schema"]["how"] == "repair"

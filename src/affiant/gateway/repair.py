@@ -15,6 +15,7 @@ import msgspec
 from affiant.gateway.faults import Refusal
 from affiant.gateway.guardpool import GuardPool
 from affiant.gateway.tables import Route
+from affiant.gateway.unguarded import BUSY, PASS
 from affiant.guards import Action, Decision, Mode, Policy
 from affiant.guards.quality.schema import Expected
 from affiant.guards.redact import PSEUDONYMIZE
@@ -74,7 +75,7 @@ class AnswerForm:
         assert route.policy is not None
         self._rule = route.policy.guards.get(GUARD) if asked is not None and asked.asks else None
         self._asked, self._pool = asked, pool
-        self._enforce = route.mode is Mode.ENFORCE
+        self._enforce, self._lets_pass = route.mode is Mode.ENFORCE, route.policy.on_busy == PASS
         self.decisions: tuple[Decision, ...] = ()
         self.withheld = False
 
@@ -110,4 +111,9 @@ class AnswerForm:
     async def _look(self, answer: Guarded) -> Formed:
         asked, rule, body = self._asked, self._rule, answer.body
         assert asked is not None and rule is not None
-        return await self._pool.run(len(body), lambda: look(body, asked, self._enforce and rule.how != LEAVE))
+        instead = (lambda: self._unlooked(body)) if self._lets_pass else None
+        return await self._pool.run(len(body), lambda: look(body, asked, self._enforce and rule.how != LEAVE), instead)
+
+    def _unlooked(self, body: bytes) -> Formed:
+        self.decisions += (BUSY,)
+        return Formed(body)

@@ -42,6 +42,7 @@ from affiant.gateway.reply import Reply
 from affiant.gateway.sse import DONE, Events
 from affiant.gateway.streaming import DONE_FRAME, StreamedAnswer, frame
 from affiant.gateway.tables import Route
+from affiant.gateway.unguarded import BUSY, PASS, only_restoring, unguarded
 from affiant.gateway.upstream import Connection, Pool
 from affiant.gateway.wire import ChatRequest, read_request
 from affiant.guards import NO_WATCH, Action, AnswerContext, AnswerGuard, Decision, Exchange, GuardChain, Mode, judges
@@ -78,7 +79,8 @@ class _Answer:
     reply: Reply
     attempt: Attempt
     guard: AnswerGuard
-    body: bytes
+    body: bytes = b""
+    passed: tuple[Decision, ...] = ()
 
     @property
     def stopped(self) -> bool:
@@ -170,7 +172,7 @@ class Walk:
         self._watch = ticket.tables.watchlist.for_exchange(route.label, ticket.tenant)
         chars = sum(len(part.text) for part in request.parts)
         verdict = await self._p.guards.run(
-            chars, lambda: self._p.chain.inbound(exchange, policy, route.mode, self._secret(), self._watch)
+            chars, lambda: self._p.chain.inbound(exchange, policy, route.mode, self._secret(), self._watch), unguarded(policy, exchange)
         )  # fmt: skip
         ticket.decisions_in = verdict.decisions + self._unknown(request)
         if verdict.blocked is not None:
@@ -204,7 +206,7 @@ class Walk:
         answer = await form.settle(answer, lambda: self._guarded(forwarder, route, context), lambda: forwarder.more)
         guard, attempt, body = answer.guard, answer.attempt, answer.body
         ticket.provider, ticket.model = attempt.link.provider, attempt.link.model
-        decisions = guard.decisions() + form.decisions
+        decisions = guard.decisions() + answer.passed + form.decisions
         if not guard.blocked:
             after = await self._after(answer.reply.text)
             decisions += after
@@ -236,8 +238,15 @@ class Walk:
         tokens_in, tokens_out = reply.usage() or (len(ticket.body) // 4, reply.text_chars() // 4)
         ticket.tokens_in += tokens_in
         ticket.tokens_out += tokens_out
-        guard = self._answer_guard(context, route)
-        return _Answer(reply, attempt, guard, await self._p.guards.run(len(reply.raw), lambda: reply.guard(guard)))
+        answer = _Answer(reply, attempt, self._answer_guard(context, route))
+
+        def passed() -> bytes:
+            answer.guard, answer.passed = only_restoring(context, route.mode), (BUSY,)
+            return reply.guard(answer.guard)
+
+        lets_pass = route.policy is not None and route.policy.on_busy == PASS
+        answer.body = await self._p.guards.run(len(reply.raw), lambda: reply.guard(answer.guard), passed if lets_pass else None)
+        return answer
 
     async def _reply(self, forwarder: Forwarder) -> tuple[Reply, Attempt]:
         """The first whole answer that can be read."""
@@ -270,7 +279,8 @@ class Walk:
             return ()
         whole = text()
         chars = len(whole) + sum(len(part.text) for part in context.parts)
-        return await self._p.guards.run(chars, lambda: self._p.chain.after(context, policy, route.mode, whole))
+        instead = (lambda: (BUSY,)) if policy.on_busy == PASS else None
+        return await self._p.guards.run(chars, lambda: self._p.chain.after(context, policy, route.mode, whole), instead)
 
     def _note_would_block(self, decisions: tuple[Decision, ...], route: Route) -> None:
         if route.mode is Mode.WARN and not self._would_block and any(d.action in (Action.BLOCK, Action.HOLD) for d in decisions):

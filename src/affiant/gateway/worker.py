@@ -47,6 +47,7 @@ class WorkerOptions:
         drain_s: how long it finishes what is open when told to stop.
         refused_per_minute: events a minute and source for unauthenticated refusals; more are counted.
         warm_up_s: how long it waits, before it takes connections, to be able to serve exchanges.
+        guards_at_once: long texts that are guarded at a time; `guards_waiting` more may wait.
     """
 
     slot: int = 0
@@ -54,6 +55,8 @@ class WorkerOptions:
     refused_per_minute: int = 60
     timeouts: Timeouts = field(default_factory=Timeouts)
     warm_up_s: float = 3.0
+    guards_at_once: int = 2
+    guards_waiting: int = 64
 
     @property
     def name(self) -> str:
@@ -95,7 +98,7 @@ async def serve(
     )
     pool = Pool()
     flood = Flood(options.refused_per_minute)
-    guards = GuardPool()
+    guards = GuardPool(options.guards_at_once, options.guards_waiting)
     parts = Parts(
         contact, Limits(contact), recorder, pool, Secrets(), clock, exchanges, flood, Metrics(), options.timeouts,
         chain or GuardChain(), guards,

@@ -129,6 +129,7 @@ class Policy:
         digest: hex SHA-256 of its canonical content; recorded with each decision.
         guards: guard name -> rule; a guard that is not named does not run.
         on_evidence_loss: `refuse` (default) or `open`.
+        on_busy: `refuse` (default) or `pass_flagged`, where guards are too busy to look.
         own: detectors that it declares; None: none.
     """
 
@@ -137,6 +138,7 @@ class Policy:
     guards: dict[str, GuardRule]
     on_evidence_loss: str = "refuse"
     own: Beside | None = None
+    on_busy: str = "refuse"
 
 
 @dataclass(frozen=True, slots=True)

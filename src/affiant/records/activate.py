@@ -116,7 +116,7 @@ def _write_kind(unit: Unit, change: Change, before: Content | None, approved_by:
 
 
 def _departures(content: Content) -> dict[str, Any]:
-    """Where a policy departs from what it says of each guard: by place, and by risk or tenant; nothing where it does not."""
+    """Where a policy departs from what it says of each guard: by place, by risk or tenant, and while guards are busy."""
     at = [
         {"guard": name, "place": place, "action": each["action"]}
         for name, rule in sorted(content["guards"].items())
@@ -128,7 +128,8 @@ def _departures(content: Content) -> dict[str, Any]:
         for override in content.get("overrides", [])
         for guard, rule in sorted(override["guards"].items())
     ]
-    return ({"at": at} if at else {}) | ({"overrides": overrides} if overrides else {})
+    busy = {"on_busy": content["on_busy"]} if "on_busy" in content else {}
+    return busy | ({"at": at} if at else {}) | ({"overrides": overrides} if overrides else {})
 
 
 def _write_model(unit: Unit, change: Change, before: Content | None, approved_by: str, actor: str) -> None:

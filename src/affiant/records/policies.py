@@ -13,6 +13,7 @@ from affiant.records.detectors import Judge, detector_snaps, no_judge, note_faul
 from affiant.records.faults import Faults
 from affiant.records.model import Content
 from affiant.records.network import resolve_host
+from affiant.records.rules import ON_BUSY
 from affiant.records.snapshot import OverrideSnap, PlaceSnap, PolicySnap, RuleSnap
 from affiant.records.yamlfile import load_yaml
 
@@ -60,6 +61,7 @@ def policy_snap(policy: str, content: Content) -> PolicySnap:
         policy, digest_of(content), _rule_snaps(content["guards"]), content["on_evidence_loss"],
         detector_snaps(content.get("detectors", [])),
         tuple(OverrideSnap(each["risk"], each["tenant"], _rule_snaps(each["guards"])) for each in content.get("overrides", [])),
+        content.get("on_busy", ON_BUSY[0]),
     )  # fmt: skip
 
 

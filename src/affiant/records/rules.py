@@ -27,6 +27,8 @@ from affiant.records.snapshot import RISKS
 
 ACTIONS = ("allow", "flag", "redact", "hold", "block")
 HOWS = ("mask", "partial", "hash", "remove", "pseudonymize", "pseudonymize_shape")
+ON_BUSY = ("refuse", "pass_flagged")
+"""What becomes of an exchange that guards are too busy to look at."""
 DEFAULT_THRESHOLD_PPM = 500_000
 EVERY_STAGE = "every_stage"
 MODEL = "model"
@@ -40,6 +42,9 @@ def read_policy_fields(fields: Fields) -> Content:
     content: Content = {
         "guards": _guards(fields, detectors), "on_evidence_loss": fields.choice("on_evidence_loss", ("refuse", "open"), "refuse"),
     }  # fmt: skip
+    on_busy = fields.choice("on_busy", ON_BUSY, ON_BUSY[0])
+    if on_busy != ON_BUSY[0]:
+        content["on_busy"] = on_busy
     overrides = [
         _override(Fields(raw, f"{fields.path}.overrides[{number}]", fields.faults, fields.recorded), detectors)
         for number, raw in enumerate(fields.sequence("overrides", MAX_OVERRIDES))

@@ -125,6 +125,7 @@ class PolicySnap(msgspec.Struct, frozen=True, array_like=True):
     on_evidence_loss: str
     detectors: tuple[DetectorSnap, ...] = ()
     overrides: tuple[OverrideSnap, ...] = ()
+    on_busy: str = "refuse"
 
     def rules_for(self, risk: str, tenant: str) -> tuple[RuleSnap, ...]:
         """The rules in force on a route of a risk for a tenant."""
