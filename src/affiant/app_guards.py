@@ -25,7 +25,7 @@ class Bench:
 
     def __init__(self, records: Records, load: Callable[[], GuardChain] | None = None) -> None:
         self._records = records
-        self._load = load or (lambda: GuardChain(toolbox=load_toolbox(_log.info)))
+        self._load = load or (lambda: GuardChain(toolbox=load_toolbox(_log.info, records.home.derived)))
         self._chain: GuardChain | None = None
         self._lock = threading.Lock()
 

@@ -220,8 +220,8 @@ def _rows(seen: Inspection, text: str) -> list[list[str]]:
 
 @command.command("list")
 def list_guards() -> int:
-    """Guards of this version, and the models and stages that they work with here."""
+    """Models and stages that guards work with here, and the digest by which an exchange names them all."""
     toolbox = load_toolbox(say)
     for name, version in toolbox.versions:
-        out({"guard": name, "version": version})
+        out({"guard": name, "version": version, "digest": toolbox.digest})
     return GOOD

@@ -151,9 +151,11 @@ class Recorder:
     Args:
         unrecorded: refusals that could not be recorded.
         lost: events lost under a fail-open policy.
+        guards: digest of the versions that guards work with here; "": of this version of Affiant alone.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, unrecorded: Counter, lost: Counter) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, unrecorded: Counter, lost: Counter, guards: str = "") -> None:
+        self._guards = ready(guards) if guards else None
         self._ledger, self._clock = ledger, clock
         self._unrecorded, self._lost = unrecorded, lost
         self._unclosed: dict[str, Draft] = {}
@@ -189,6 +191,8 @@ class Recorder:
                 body["scores"] = scores
             if route.risk != DEFAULT_RISK:
                 body["risk"] = route.risk
+            if self._guards is not None:
+                body["guards"] = self._guards
             await self._append(ticket.draft("exchange.opened", body))
         except LedgerUnavailable as error:
             if route.policy is None or route.policy.on_evidence_loss != "open":
@@ -260,6 +264,8 @@ class Recorder:
             body["key"] = ticket.key.id
         if ticket.decisions_in:
             body["decisions"] = decisions_body(ticket.decisions_in)
+            if self._guards is not None:
+                body["guards"] = self._guards
             scores = scores_body(ticket.decisions_in)
             if scores:
                 body["scores"] = scores

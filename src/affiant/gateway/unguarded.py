@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from affiant.guards import Action, AnswerContext, AnswerGuard, Decision, Exchange, Mode, Policy, Verdict
 from affiant.guards.redact import Pseudonyms
+from affiant.guards.scan import Finder
 
 PASS = "pass_flagged"  # noqa: S105 - a word of a policy
 BUSY = Decision("pool", "SEC-3.2", Action.FLAG, reason="guards_busy", enforced=False)
@@ -23,6 +24,6 @@ def unguarded(policy: Policy, exchange: Exchange) -> Callable[[], Verdict] | Non
     return lambda: Verdict(exchange, (BUSY,), None, False, context)
 
 
-def only_restoring(context: AnswerContext, mode: Mode) -> AnswerGuard:
+def only_restoring(context: AnswerContext, mode: Mode, finder: Finder) -> AnswerGuard:
     """A guard that looks for nothing and undoes pseudonyms."""
-    return AnswerGuard(context, None, mode is Mode.ENFORCE)
+    return AnswerGuard(context, None, mode is Mode.ENFORCE, finder=finder)

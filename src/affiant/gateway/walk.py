@@ -241,7 +241,7 @@ class Walk:
         answer = _Answer(reply, attempt, self._answer_guard(context, route))
 
         def passed() -> bytes:
-            answer.guard, answer.passed = only_restoring(context, route.mode), (BUSY,)
+            answer.guard, answer.passed = only_restoring(context, route.mode, self._p.chain.toolbox.scanner), (BUSY,)
             return reply.guard(answer.guard)
 
         lets_pass = route.policy is not None and route.policy.on_busy == PASS

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import uvicorn
 
+from affiant import __version__
 from affiant.gateway.asgi import GatewayApp
 from affiant.gateway.contact import Contact
 from affiant.gateway.counters import SLOTS, Counter, open_lost
@@ -90,7 +91,8 @@ async def serve(
     options = options or WorkerOptions()
     unrecorded, lost = Counter(home.run / "unrecorded", options.slot % SLOTS), open_lost(home.run, options.slot)
     ledger = await LedgerClient.connect(home.run / "writer.sock", home.node, "gateway", clock, wait=False)
-    recorder = Recorder(ledger, clock, unrecorded, lost)
+    chain = chain or GuardChain()
+    recorder = Recorder(ledger, clock, unrecorded, lost, chain.toolbox.digest)
     ledger.on_late, ledger.on_ended = recorder.on_late, recorder.on_ended
     exchanges = OpenExchanges()
     contact = Contact(
@@ -101,7 +103,7 @@ async def serve(
     guards = GuardPool(options.guards_at_once, options.guards_waiting)
     parts = Parts(
         contact, Limits(contact), recorder, pool, Secrets(), clock, exchanges, flood, Metrics(), options.timeouts,
-        chain or GuardChain(), guards,
+        chain, guards,
     )  # fmt: skip
     app = GatewayApp(parts, options.name)
     contact.serving = app.ready
@@ -160,7 +162,7 @@ async def _watch(parts: Parts) -> None:
     """Ten times a second: notice lost and regained contact, write counted refusals, catch up with the ledger."""
     lost_at_us = lost_cut = 0
     minute = -1
-    pending: list[Draft] = []
+    pending = _loaded(parts)
     while True:
         await asyncio.sleep(_TICK_S)
         contact, now_us, now_s = parts.contact, parts.clock.now_us(), time.monotonic()
@@ -176,6 +178,15 @@ async def _watch(parts: Parts) -> None:
             pending += parts.flood.take(_naming(contact.tables, now_us))
         pending = await _write(parts, pending)
         await parts.recorder.tick(now_s)
+
+
+def _loaded(parts: Parts) -> list[Draft]:
+    """What names the versions of guards that exchanges name by their digest."""
+    toolbox = parts.chain.toolbox
+    if not toolbox.digest:
+        return []
+    versions = [{"guard": guard, "version": version} for guard, version in toolbox.versions]
+    return [Draft("guards.loaded", {"versions": versions, "software": __version__}, ref=toolbox.digest, actor="system:gateway")]
 
 
 def _naming(tables: Tables | None, now_us: int) -> Callable[[str], str]:

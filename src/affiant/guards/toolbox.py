@@ -6,6 +6,7 @@ decides nothing, and its decision names no version.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -119,3 +120,9 @@ class Toolbox:
     grounder: Grounder | None = None
     quality: QualityChecker | None = None
     versions: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """What names these versions in evidence: 16 hex digits of the SHA-256 over them; "" where there are none."""
+        lines = "".join(f"{guard} {version}\n" for guard, version in sorted(self.versions))
+        return hashlib.sha256(lines.encode()).hexdigest()[:16] if lines else ""

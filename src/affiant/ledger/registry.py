@@ -78,7 +78,8 @@ _TYPES = (
         "surface": "chat.completions …", "route": "route id", "key": "key id", "label": "classification in force",
         "mode": "watch, warn or enforce", "risk?": "of the route: low or high; omitted where limited", "stream": "0/1", "overlap": "0/1",
         "links": "list of {provider, model, version, cap}: permitted, in order, cap = most attempts",
-        "decisions": _DECISIONS, "scores?": _SCORES, "parts": "content parts seen", "uninspected": "parts not inspected",
+        "decisions": _DECISIONS, "scores?": _SCORES, "guards?": "digest of the versions of guards: ref of guards.loaded",
+        "parts": "content parts seen", "uninspected": "parts not inspected",
         "commit_received": "hex salted commitment to the request as received",
         "commit_sent": "hex, to the request as sent", "epoch": "snapshot epoch",
         "est_tokens": "reserved input + max_tokens"}),
@@ -91,7 +92,10 @@ _TYPES = (
         "decisions": _DECISIONS, "scores?": _SCORES, "commit_released?": "hex, to the answer as released"}),
     EventType("exchange.refused", "gateway", "Refused before forwarding.", {
         "surface": "chat.completions …", "route?": "route id named", "key?": "key id", "code": "stable code", "control": "control id",
-        "status": "HTTP status", "decisions?": _DECISIONS, "scores?": _SCORES, "commit_received?": "hex", "epoch": "snapshot epoch"}),
+        "status": "HTTP status", "guards?": "as in exchange.opened",
+        "decisions?": _DECISIONS, "scores?": _SCORES, "commit_received?": "hex", "epoch": "snapshot epoch"}),
+    EventType("guards.loaded", "gateway", "A worker began to guard with these versions. ref = their digest, which exchanges name.", {
+        "versions": "list of {guard, version} of models", "software": "version of Affiant"}),
     EventType("exchange.refused_many", "gateway", "Unauthenticated refusals above the stated rate, counted.", {
         "from": "µs", "to": "µs", "count": "refusals", "source": "hex, keyed hash of the address", "code": "stable code"}),
     EventType("exchange.interrupted", "ledger", "Its producer ended while it was open; attempts lie within the opened caps.", {

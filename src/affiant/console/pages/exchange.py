@@ -226,9 +226,13 @@ def facts_of(events: Events) -> tuple[Fact, ...]:
     ]
     if events.opened:
         out.append(Fact("Label", body.get("label", "")))
+        if body.get("risk"):
+            out.append(Fact("Risk", body["risk"]))
         out.append(Fact("Mode", body.get("mode", ""), note="" if body.get("mode") == "enforce" else "not enforced"))
         uninspected, parts = body.get("uninspected", 0), body.get("parts", 0)
         out.append(Fact("Not inspected", "nothing" if not uninspected else f"{uninspected} of {parts} parts"))
+    if body.get("guards"):
+        out.append(Fact("Guards", body["guards"], address("/ledger", ref=body["guards"]), note="versions"))
     if events.closed:
         end = events.closed[1].body
         caps = sum(link.get("cap", 0) for link in body.get("links", ()))
