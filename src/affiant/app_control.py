@@ -162,6 +162,7 @@ class Control:
             home=self._home, keyring=self._keyring, clock=self._clock, gateway_url=self._gateway_url, append=self._append,
             snapshot=lambda: self._snapshots.snapshot, ready=lambda: self._snapshots.ready, exchange_event=self._exchange_event,
             anchor=self._anchor, open_period=self._open_period,
+            reader=self._reader,
         )  # fmt: skip
 
     async def _exchange_event(self, exchange: str) -> Event | None:
@@ -274,7 +275,9 @@ class Control:
         asyncio.run_coroutine_threadsafe(self._analytics.call("rebuild", {"freeze": freeze}), self._loop).result()
 
     def _due(self) -> list[dict[str, Any]]:
-        return [{"what": name, "due_us": due_us} for name, due_us in self._operations.due_items()]
+        """What waits for its time, and what guards raised within a day."""
+        due = [{"what": name, "due_us": due_us} for name, due_us in self._operations.due_items()]
+        return due + [{"what": f"look at an alert: {alert.text}", "due_us": alert.until_us} for alert in self._operations.alerts()]
 
     def _status(self) -> dict[str, Any]:
         """Processes, writer and anchors as they are now; called in a thread."""

@@ -94,6 +94,10 @@ _TYPES = (
         "surface": "chat.completions …", "route?": "route id named", "key?": "key id", "code": "stable code", "control": "control id",
         "status": "HTTP status", "guards?": "as in exchange.opened",
         "decisions?": _DECISIONS, "scores?": _SCORES, "commit_received?": "hex", "epoch": "snapshot epoch"}),
+    EventType("guard.alert", "operations", "What guards decided over a window exceeded what a policy allows. ref = route id.", {
+        "policy": "policy id", "rule": "id of the alert in the policy", "of": "block, flag, redact (share of exchanges) or score (mean)",
+        "guard?": "which guard; any where omitted", "type?": "of what was found; any where omitted", "value": "parts per million",
+        "over": "threshold, parts per million", "exchanges": "in the window; of a score, how many were given", "from": "µs", "to": "µs"}),
     EventType("guards.loaded", "gateway", "A worker began to guard with these versions. ref = their digest, which exchanges name.", {
         "versions": "list of {guard, version} of models", "software": "version of Affiant"}),
     EventType("exchange.refused_many", "gateway", "Unauthenticated refusals above the stated rate, counted.", {

@@ -14,7 +14,7 @@ from affiant.records.faults import Faults
 from affiant.records.model import Content
 from affiant.records.network import resolve_host
 from affiant.records.rules import ON_BUSY
-from affiant.records.snapshot import OverrideSnap, PlaceSnap, PolicySnap, RuleSnap
+from affiant.records.snapshot import AlertSnap, OverrideSnap, PlaceSnap, PolicySnap, RuleSnap
 from affiant.records.yamlfile import load_yaml
 
 LIBRARY = Path(__file__).resolve().parents[1] / "catalog" / "library" / "policies"
@@ -62,6 +62,10 @@ def policy_snap(policy: str, content: Content) -> PolicySnap:
         detector_snaps(content.get("detectors", [])),
         tuple(OverrideSnap(each["risk"], each["tenant"], _rule_snaps(each["guards"])) for each in content.get("overrides", [])),
         content.get("on_busy", ON_BUSY[0]),
+        tuple(
+            AlertSnap(each["id"], each["of"], each["guard"], each["type"], each["over_ppm"], each["window_s"], each["least"])
+            for each in content.get("alerts", [])
+        ),
     )  # fmt: skip
 
 

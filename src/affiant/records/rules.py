@@ -33,7 +33,9 @@ DEFAULT_THRESHOLD_PPM = 500_000
 EVERY_STAGE = "every_stage"
 MODEL = "model"
 """Value of `threshold`: those that belong to the weights of this version."""
-MAX_OVERRIDES = 32
+MAX_OVERRIDES, MAX_ALERTS = 32, 16
+ALERTS_OF = ("block", "flag", "redact", "score")
+"""What an alert is of: the share of exchanges with such a decision, or the mean score of a guard."""
 
 
 def read_policy_fields(fields: Fields) -> Content:
@@ -45,6 +47,14 @@ def read_policy_fields(fields: Fields) -> Content:
     on_busy = fields.choice("on_busy", ON_BUSY, ON_BUSY[0])
     if on_busy != ON_BUSY[0]:
         content["on_busy"] = on_busy
+    alerts = [
+        _alert(Fields(raw, f"{fields.path}.alerts[{number}]", fields.faults, fields.recorded))
+        for number, raw in enumerate(fields.sequence("alerts", MAX_ALERTS))
+    ]
+    if len({alert["id"] for alert in alerts}) < len(alerts):
+        fields.fault("alerts", "hold two of one id; give each an id of its own.")
+    if alerts:
+        content["alerts"] = alerts
     overrides = [
         _override(Fields(raw, f"{fields.path}.overrides[{number}]", fields.faults, fields.recorded), detectors)
         for number, raw in enumerate(fields.sequence("overrides", MAX_OVERRIDES))
@@ -59,6 +69,24 @@ def rules_for(policy: Content, risk: str, tenant: str) -> dict[str, Content]:
         if override["risk"] in ("", risk) and override["tenant"] in ("", tenant):
             rules |= override["guards"]
     return rules
+
+
+def _alert(fields: Fields) -> Content:
+    of, guard = fields.choice("of", ALERTS_OF), fields.choice("guard", ("", *GUARDS), "")
+    if of == "score" and not guard:
+        fields.fault("guard", "must be named: a score belongs to one guard.")
+    window_s = fields.count("window_s") if fields.has_recorded("window_s") else fields.seconds("window")
+    if window_s % 60 or 86_400 % max(window_s, 1):
+        fields.fault("window", "must be whole minutes that a day holds a whole number of times, such as 5m, 1h or 1d.")
+    over = fields.count("over_ppm") if fields.has_recorded("over_ppm") else fields.ppm("over", None, percent=of != "score")
+    if over is None:
+        fields.fault("over", "must be a share, such as 0.05 or 5 %.")
+    content: Content = {
+        "id": fields.id("id"), "of": of, "guard": guard, "type": fields.text("type", "", max_chars=97), "over_ppm": over or 0,
+        "window_s": window_s, "least": fields.count("least", 1, 20),
+    }  # fmt: skip
+    fields.done()
+    return content
 
 
 def _override(fields: Fields, detectors: list[Content]) -> Content:

@@ -116,6 +116,21 @@ class OverrideSnap(msgspec.Struct, frozen=True, array_like=True):
     rules: tuple[RuleSnap, ...]
 
 
+class AlertSnap(msgspec.Struct, frozen=True, array_like=True):
+    """An alert of a policy: what is counted over a window, and the value above which it is raised.
+
+    `of` is block, flag, redact (share of exchanges) or score (mean of `guard`); `guard` and `type` narrow it, "" any.
+    """
+
+    id: str
+    of: str
+    guard: str
+    type: str
+    over_ppm: int
+    window_s: int
+    least: int
+
+
 class PolicySnap(msgspec.Struct, frozen=True, array_like=True):
     """A policy; see `guards.Policy`."""
 
@@ -126,6 +141,7 @@ class PolicySnap(msgspec.Struct, frozen=True, array_like=True):
     detectors: tuple[DetectorSnap, ...] = ()
     overrides: tuple[OverrideSnap, ...] = ()
     on_busy: str = "refuse"
+    alerts: tuple[AlertSnap, ...] = ()
 
     def rules_for(self, risk: str, tenant: str) -> tuple[RuleSnap, ...]:
         """The rules in force on a route of a risk for a tenant."""
