@@ -96,7 +96,7 @@ def test_alerts_over_windows_are_listed(world: World) -> None:
         "over": 50_000,
         "exchanges": 80,
         "from": 0,
-        "to": 3_600_000_000,
+        "to": 3_600,
     }
     index = world.put([Draft("guard.alert", body | {"guard": "injection"}, "web-helper", actor="system:operations")], "n1/control/a")
     world.settle()

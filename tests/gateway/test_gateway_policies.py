@@ -103,3 +103,22 @@ def test_exchanges_name_the_versions_of_guards() -> None:
             assert all(each["action"] == "allow" for each in w.events("exchange.opened")[0].body["decisions"])
 
     asyncio.run(main())
+
+
+def test_a_detected_label_stands_beside_the_declared_one() -> None:
+    """In the opening, and in a refusal where the policy blocks what is above the route's label."""
+
+    async def main() -> None:
+        known = msgspec.structs.replace(policy("default", rule("pii", "redact")), labels={"EMAIL": "confidential"})
+        blocking = msgspec.structs.replace(known, id="blocking", on_label="block")
+        routes = tuple(RouteSnap(name, ("small",), name, "enforce", "internal", "") for name in ("default", "blocking"))
+        async with FakeProvider(lambda _: whole("ok")) as provider, world(
+            provider=provider.url, policies=(known, blocking), routes=routes
+        ) as w:  # fmt: skip
+            assert (await w.post(ask(f"To {MAIL}", model="default"))).status_code == 200
+            assert (await w.post(ask(f"To {MAIL}", model="blocking"))).code == "label_exceeded"
+            opened, refused = w.events("exchange.opened")[0].body, w.events("exchange.refused")[0].body
+            assert (opened["label"], opened["detected"], refused["detected"]) == ("internal", "confidential", "confidential")
+            assert opened["decisions"][-1]["reason"] == "label_exceeded"
+
+    asyncio.run(main())

@@ -161,6 +161,14 @@ _TABLE = (
         "Use a route with a label that allows it.",
     ),
     Code(
+        "label_exceeded",
+        403,
+        _DENIED,
+        "CO-1.1",
+        "The request holds what is more confidential than this route may carry.",
+        "Use a route with a higher label, or take it out.",
+    ),
+    Code(
         "schema_unusable",
         400,
         _REQUEST,
@@ -223,7 +231,9 @@ _TABLE = (
 )
 
 CODES: dict[str, Code] = {code.code: code for code in _TABLE}
-GUARD_REASONS = ("schema_unusable", "hidden_text", "pii_detected", "secret_detected", "injection_detected", "protected_text")
+GUARD_REASONS = (
+    "hidden_text", "pii_detected", "secret_detected", "injection_detected", "protected_text", "schema_unusable", "label_exceeded",
+)  # fmt: skip
 
 
 def error_body(code: Code, param: str | None = None, detail: str = "") -> bytes:

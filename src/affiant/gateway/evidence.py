@@ -99,6 +99,7 @@ class Ticket:
     """One exchange on its way; owned by the request that it belongs to.
 
     Args:
+        detected: label that the policy gives to what the request holds.
         attempts: as `exchange.closed` lists them.
         upstream_s: real seconds spent waiting for providers.
     """
@@ -114,6 +115,7 @@ class Ticket:
     route: Route | None = None
     stream: bool = False
     decisions_in: tuple[Decision, ...] = ()
+    detected: str = ""
     opened: bool = False
     unrecorded: bool = False
     attempts: list[dict[str, Any]] = field(default_factory=list)
@@ -189,6 +191,8 @@ class Recorder:
             scores = scores_body(ticket.decisions_in)
             if scores:
                 body["scores"] = scores
+            if ticket.detected:
+                body["detected"] = ticket.detected
             if route.risk != DEFAULT_RISK:
                 body["risk"] = route.risk
             if self._guards is not None:
@@ -264,6 +268,8 @@ class Recorder:
             body["key"] = ticket.key.id
         if ticket.decisions_in:
             body["decisions"] = decisions_body(ticket.decisions_in)
+            if ticket.detected:
+                body["detected"] = ticket.detected
             if self._guards is not None:
                 body["guards"] = self._guards
             scores = scores_body(ticket.decisions_in)

@@ -174,6 +174,7 @@ class Walk:
         verdict = await self._p.guards.run(
             chars, lambda: self._p.chain.inbound(exchange, policy, route.mode, self._secret(), self._watch), unguarded(policy, exchange)
         )  # fmt: skip
+        ticket.detected = verdict.detected
         ticket.decisions_in = verdict.decisions + self._unknown(request)
         if verdict.blocked is not None:
             reason = verdict.blocked.reason

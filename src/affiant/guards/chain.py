@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from affiant.guards import sanitize
+from affiant.guards import labels, sanitize
 from affiant.guards.after import GROUNDEDNESS, QUALITY, judge
 from affiant.guards.answer import CONTROL as OUTPUT_CONTROL
 from affiant.guards.answer import GUARD as OUTPUT
@@ -56,6 +56,7 @@ class Verdict:
         blocked: the decision that refuses the exchange; None: it may go on.
         would_block: whether one would have blocked, had it been enforced.
         context: for guarding the answer.
+        detected: the label that its content has by the policy; "" where that says nothing.
     """
 
     exchange: Exchange
@@ -63,6 +64,7 @@ class Verdict:
     blocked: Decision | None
     would_block: bool
     context: AnswerContext
+    detected: str = ""
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class _Findings:
     score_ppm: int = -1
     stages: set[str] = field(default_factory=set)
     hows: dict[str, None] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
 
     def at(self, part: Part) -> GuardRule:
         """The rule for a part."""
@@ -81,6 +84,7 @@ class _Findings:
 
     def note(self, hit: Hit, rule: GuardRule) -> Action:
         """Count a hit under the action that the rule for its part takes on it."""
+        self.seen.add(hit.type)
         action = action_of(rule, hit.type)
         if action is not Action.ALLOW:
             self.by_action.setdefault(action, []).append(hit)
@@ -100,6 +104,7 @@ class _Work:
     watch: Watch
     finder: Finder
     shapes: frozenset[str]
+    names: bool
 
     def how(self, rule: GuardRule, type_: str) -> str:
         """The way to redact a type: a pseudonym keeps the value's shape where a schema in the request asks for it."""
@@ -135,6 +140,7 @@ class GuardChain:
             watch,
             self._finder(policy),
             exchange.shapes,
+            any(name in policy.labels for name in NAMES),
         )
         parts = [self._part(number, part, work) if part.text else part for number, part in enumerate(original)]
         decisions: list[Decision] = []
@@ -142,11 +148,16 @@ class GuardChain:
             decisions.extend(self._decisions(name, findings, work.enforce))
         if SCHEMA in policy.guards and exchange.expected is not None and (exchange.expected.asks or exchange.expected.refused):
             decisions.append(decided_on_request(policy.guards[SCHEMA], exchange.expected, work.enforce))
+        seen: set[str] = set().union(*(findings.seen for findings in work.findings.values()))
+        if policy.labels:
+            decisions.append(labels.decided(policy, seen, exchange.label, work.enforce))
         stopping = [decision for decision in decisions if decision.action in _STOPS]
         changed = exchange if parts == list(original) else replace(exchange, parts=tuple(parts))
         blocked = stopping[0] if stopping and work.enforce else None
         context = AnswerContext(original, work.pseudonyms, exchange.expected, exchange.stream)
-        return Verdict(changed, tuple(decisions), blocked, bool(stopping) and not work.enforce, context)
+        return Verdict(
+            changed, tuple(decisions), blocked, bool(stopping) and not work.enforce, context, labels.detected(seen, policy.labels)
+        )
 
     def answer(self, context: AnswerContext, policy: Policy, mode: Mode, secret: bytes = b"", watch: Watch = NO_WATCH) -> AnswerGuard:
         """The guard of one answer, streamed or whole."""
@@ -207,7 +218,7 @@ class GuardChain:
         plain = folded.plain
         found = work.finder.find(plain)
         rules = {id(each): each.at(part) for each in (secrets, personal) if each is not None}
-        if personal is not None and self.toolbox.names is not None and _acts_on_names(rules[id(personal)]):
+        if personal is not None and self.toolbox.names is not None and (work.names or _acts_on_names(rules[id(personal)])):
             found = _merged(found, self.toolbox.names.find(plain))
         if personal is not None and action_of(rules[id(personal)], FORGED) is not Action.ALLOW:
             found = _merged(found, sorted(forged(plain, work.secret), key=lambda each: each.start))

@@ -131,6 +131,8 @@ class Policy:
         on_evidence_loss: `refuse` (default) or `open`.
         on_busy: `refuse` (default) or `pass_flagged`, where guards are too busy to look.
         own: detectors that it declares; None: none.
+        labels: type of what is found -> label of what holds it.
+        on_label: what happens where that is above the route's label: flag or block.
     """
 
     id: str
@@ -139,6 +141,8 @@ class Policy:
     on_evidence_loss: str = "refuse"
     own: Beside | None = None
     on_busy: str = "refuse"
+    labels: dict[str, str] = field(default_factory=dict)
+    on_label: Action = Action.FLAG
 
 
 @dataclass(frozen=True, slots=True)

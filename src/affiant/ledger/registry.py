@@ -76,7 +76,8 @@ _TYPES = (
     # -- exchanges
     EventType("exchange.opened", "gateway", "An accepted exchange, durable before the first byte leaves for a provider.", {
         "surface": "chat.completions …", "route": "route id", "key": "key id", "label": "classification in force",
-        "mode": "watch, warn or enforce", "risk?": "of the route: low or high; omitted where limited", "stream": "0/1", "overlap": "0/1",
+        "detected?": "label of what the request holds, by the policy", "mode": "watch, warn or enforce",
+        "risk?": "of the route: low or high; omitted where limited", "stream": "0/1", "overlap": "0/1",
         "links": "list of {provider, model, version, cap}: permitted, in order, cap = most attempts",
         "decisions": _DECISIONS, "scores?": _SCORES, "guards?": "digest of the versions of guards: ref of guards.loaded",
         "parts": "content parts seen", "uninspected": "parts not inspected",
@@ -92,7 +93,7 @@ _TYPES = (
         "decisions": _DECISIONS, "scores?": _SCORES, "commit_released?": "hex, to the answer as released"}),
     EventType("exchange.refused", "gateway", "Refused before forwarding.", {
         "surface": "chat.completions …", "route?": "route id named", "key?": "key id", "code": "stable code", "control": "control id",
-        "status": "HTTP status", "guards?": "as in exchange.opened",
+        "status": "HTTP status", "guards?": "as in exchange.opened", "detected?": "as in exchange.opened",
         "decisions?": _DECISIONS, "scores?": _SCORES, "commit_received?": "hex", "epoch": "snapshot epoch"}),
     EventType("guard.alert", "operations", "What guards decided over a window exceeded what a policy allows. ref = route id.", {
         "policy": "policy id", "rule": "id of the alert in the policy", "of": "block, flag, redact (share of exchanges) or score (mean)",
@@ -188,7 +189,7 @@ _TYPES = (
     EventType("route.removed", "records", "A route is gone.", {"change": "change id"}),
     EventType("policy.set", "records", "A policy. ref = policy id.", {
         "digest": "hex", "guards": "list of {guard, action, how?}", "redacts": "list of PII types", "on_evidence_loss": "refuse or open",
-        "on_busy?": "pass_flagged; omitted where it refuses",
+        "on_busy?": "pass_flagged; omitted where it refuses", "labels?": "list of {type, label}", "on_label?": "flag or block",
         "at?": "list of {guard, place, action}: where a part's place changes what is done",
         "overrides?": "list of {risk?, tenant?, guard, action}: by risk of the route or by tenant",
         "change": "change id"}, carried=True),

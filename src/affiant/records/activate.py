@@ -116,7 +116,7 @@ def _write_kind(unit: Unit, change: Change, before: Content | None, approved_by:
 
 
 def _departures(content: Content) -> dict[str, Any]:
-    """Where a policy departs from what it says of each guard: by place, by risk or tenant, and while guards are busy."""
+    """Where a policy departs from what it says of each guard: by place, by risk or tenant, while guards are busy, and in labels."""
     at = [
         {"guard": name, "place": place, "action": each["action"]}
         for name, rule in sorted(content["guards"].items())
@@ -129,7 +129,10 @@ def _departures(content: Content) -> dict[str, Any]:
         for guard, rule in sorted(override["guards"].items())
     ]
     busy = {"on_busy": content["on_busy"]} if "on_busy" in content else {}
-    return busy | ({"at": at} if at else {}) | ({"overrides": overrides} if overrides else {})
+    labels = {name: content[name] for name in ("labels", "on_label") if name in content}
+    if labels:
+        labels["labels"] = [{"type": name, "label": label} for name, label in content["labels"].items()]
+    return busy | labels | ({"at": at} if at else {}) | ({"overrides": overrides} if overrides else {})
 
 
 def _write_model(unit: Unit, change: Change, before: Content | None, approved_by: str, actor: str) -> None:

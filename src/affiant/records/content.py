@@ -21,9 +21,8 @@ from affiant.records.model import Content
 from affiant.records.network import Resolve, url_fault
 from affiant.records.roles import ROLES
 from affiant.records.rules import read_policy_fields, rules_for
-from affiant.records.snapshot import DEFAULT_RISK, RISKS
+from affiant.records.snapshot import DEFAULT_RISK, LABELS, RISKS
 
-LABELS = ("public", "internal", "confidential", "restricted")
 MODES = ("watch", "warn", "enforce")
 PROVIDER_KINDS = ("openai",)
 UNITS = ("requests", "tokens")

@@ -21,9 +21,19 @@ from __future__ import annotations
 
 from affiant.records.detectors import own_types, read_detectors
 from affiant.records.fields import Fields
-from affiant.records.guardwords import GUARDS, LANGUAGES, MODEL_THRESHOLDS, ON_INVALID, REDACTING, places_of, types_of, written_out
+from affiant.records.guardwords import (
+    GUARDS,
+    LANGUAGES,
+    MODEL_THRESHOLDS,
+    ON_INVALID,
+    PII_TYPES,
+    REDACTING,
+    places_of,
+    types_of,
+    written_out,
+)
 from affiant.records.model import Content
-from affiant.records.snapshot import RISKS
+from affiant.records.snapshot import LABELS, RISKS
 
 ACTIONS = ("allow", "flag", "redact", "hold", "block")
 HOWS = ("mask", "partial", "hash", "remove", "pseudonymize", "pseudonymize_shape")
@@ -47,6 +57,12 @@ def read_policy_fields(fields: Fields) -> Content:
     on_busy = fields.choice("on_busy", ON_BUSY, ON_BUSY[0])
     if on_busy != ON_BUSY[0]:
         content["on_busy"] = on_busy
+    labels = _labels(fields, detectors)
+    on_label = fields.choice("on_label", ("flag", "block"), "flag")
+    if labels:
+        content |= {"labels": labels, "on_label": on_label}
+    elif fields.raw.get("on_label"):
+        fields.fault("on_label", "says nothing without `labels`.")
     alerts = [
         _alert(Fields(raw, f"{fields.path}.alerts[{number}]", fields.faults, fields.recorded))
         for number, raw in enumerate(fields.sequence("alerts", MAX_ALERTS))
@@ -69,6 +85,18 @@ def rules_for(policy: Content, risk: str, tenant: str) -> dict[str, Content]:
         if override["risk"] in ("", risk) and override["tenant"] in ("", tenant):
             rules |= override["guards"]
     return rules
+
+
+def _labels(fields: Fields, detectors: list[Content]) -> dict[str, str]:
+    """Type -> label of what holds it."""
+    known = {*PII_TYPES, "SECRET", "LEAK", *(name for guard in ("pii", "secrets") for name in own_types(detectors, guard))}
+    made = fields.mapping("labels")
+    for name, label in made.items():
+        if name not in known and name.partition("/")[0] not in known:
+            fields.fault(f"labels.{name}", f"is not a type that is found; one of: {', '.join(sorted(known))}.")
+        elif label not in LABELS:
+            fields.fault(f"labels.{name}", f"must be one of: {', '.join(LABELS)}.")
+    return dict(sorted(made.items()))
 
 
 def _alert(fields: Fields) -> Content:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+LABELS = ("public", "internal", "confidential", "restricted")
 RISKS = ("low", "limited", "high")
 """Classes of a route by what its answers decide about."""
 DEFAULT_RISK = "limited"
@@ -142,6 +143,8 @@ class PolicySnap(msgspec.Struct, frozen=True, array_like=True):
     overrides: tuple[OverrideSnap, ...] = ()
     on_busy: str = "refuse"
     alerts: tuple[AlertSnap, ...] = ()
+    labels: dict[str, str] = {}
+    on_label: str = "flag"
 
     def rules_for(self, risk: str, tenant: str) -> tuple[RuleSnap, ...]:
         """The rules in force on a route of a risk for a tenant."""

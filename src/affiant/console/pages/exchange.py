@@ -225,7 +225,8 @@ def facts_of(events: Events) -> tuple[Fact, ...]:
         ),
     ]
     if events.opened:
-        out.append(Fact("Label", body.get("label", "")))
+        found = body.get("detected", "")
+        out.append(Fact("Label", body.get("label", ""), note=f"found in it: {found}" if found else ""))
         if body.get("risk"):
             out.append(Fact("Risk", body["risk"]))
         out.append(Fact("Mode", body.get("mode", ""), note="" if body.get("mode") == "enforce" else "not enforced"))
