@@ -34,6 +34,7 @@ from affiant.app_life import Lifeline, live, say
 from affiant.app_ports import url_of
 from affiant.app_work import Work, adopter, changed_controls, probe_key_keeper
 from affiant.catalog import load
+from affiant.gateway.policies import judge_detectors
 from affiant.kit.clock import CLOCK_ENV, Clock, open_clock
 from affiant.kit.errors import AffiantError, BadInput, Conflict, LedgerUnavailable
 from affiant.kit.home import Home, open_home
@@ -102,7 +103,7 @@ class Control:
         self._loop = asyncio.get_running_loop()
         self._ledger = await LedgerClient.connect(home.run / "writer.sock", home.node, "control", clock, timeout_s=_CONNECT_S)
         stack.push_async_callback(self._ledger.close)
-        self._records = Records(home, self._keyring, clock, on_commit=self._on_commit)
+        self._records = Records(home, self._keyring, clock, on_commit=self._on_commit, judge=judge_detectors)
         stack.callback(self._records.close)
         self._reader = await asyncio.to_thread(open_reader, home)
         stack.callback(close_reader, self._reader)
@@ -161,6 +162,7 @@ class Control:
             home=self._home, keyring=self._keyring, clock=self._clock, gateway_url=self._gateway_url, append=self._append,
             snapshot=lambda: self._snapshots.snapshot, ready=lambda: self._snapshots.ready, exchange_event=self._exchange_event,
             anchor=self._anchor, open_period=self._open_period,
+            reader=self._reader,
         )  # fmt: skip
 
     async def _exchange_event(self, exchange: str) -> Event | None:
@@ -273,7 +275,9 @@ class Control:
         asyncio.run_coroutine_threadsafe(self._analytics.call("rebuild", {"freeze": freeze}), self._loop).result()
 
     def _due(self) -> list[dict[str, Any]]:
-        return [{"what": name, "due_us": due_us} for name, due_us in self._operations.due_items()]
+        """What waits for its time, and what guards raised within a day."""
+        due = [{"what": name, "due_us": due_us} for name, due_us in self._operations.due_items()]
+        return due + [{"what": f"look at an alert: {alert.text}", "due_us": alert.until_us} for alert in self._operations.alerts()]
 
     def _status(self) -> dict[str, Any]:
         """Processes, writer and anchors as they are now; called in a thread."""

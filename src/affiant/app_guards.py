@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from affiant.gateway.tables import read_policy
+from affiant.gateway.policies import read_policy
 from affiant.guards import GuardChain, Inspection, Role, inspect
 from affiant.kit.errors import NotFound
 from affiant.records import BUILT_IN, Records, built_in_policies, policy_snap
@@ -25,7 +25,7 @@ class Bench:
 
     def __init__(self, records: Records, load: Callable[[], GuardChain] | None = None) -> None:
         self._records = records
-        self._load = load or (lambda: GuardChain(toolbox=load_toolbox(_log.info)))
+        self._load = load or (lambda: GuardChain(toolbox=load_toolbox(_log.info, records.home.derived)))
         self._chain: GuardChain | None = None
         self._lock = threading.Lock()
 

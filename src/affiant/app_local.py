@@ -24,6 +24,7 @@ from affiant.app_asgi import call_app
 from affiant.app_life import alone
 from affiant.app_work import Work, adopt_library, adopter, probe_key_keeper
 from affiant.catalog import Catalog, load
+from affiant.gateway.policies import judge_detectors
 from affiant.kit.clock import Clock, open_clock
 from affiant.kit.errors import BadInput, Conflict, LedgerUnavailable
 from affiant.kit.home import Home, Witness, create_home, open_home
@@ -295,7 +296,7 @@ def open_local(home: Home) -> Iterator[_Local]:
     """
     keyring, clock = open_keyring(home), open_clock()
     with alone(home):
-        records = Records(home, keyring, clock)
+        records = Records(home, keyring, clock, judge=judge_detectors)
         pen = _NodePen(home, clock) if is_server_home(home) else _Pen(home, keyring, clock)
         try:
             with reading(home) as reader:

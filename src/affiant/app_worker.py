@@ -30,7 +30,7 @@ def run_worker(root: Path, lifeline_fd: int, socket_fd: int, slot: int) -> None:
         raise BadInput("A worker needs a listening socket.", "Start it with `affiant serve`.")
     home, clock, lifeline = open_home(root), open_clock(), Lifeline(lifeline_fd)
     listening = socket.socket(fileno=socket_fd)
-    chain = GuardChain(toolbox=load_toolbox(_log.info))
+    chain = GuardChain(toolbox=load_toolbox(_log.info, home.derived))
 
     async def work(stop: asyncio.Event) -> None:
         await serve(home, clock, listening, stop, WorkerOptions(slot=slot, drain_s=DRAIN_S), lifeline.ready, chain)

@@ -613,6 +613,8 @@ def guards_page() -> guards.GuardsPage:
         tried,
         (guards.Tool("Injection", "injection 1 9f3a5c7e1b2d"), guards.Tool("PII", "names 1 0d3e91fa44b0")),
         "The encoder stage is not installed: pip install 'affiant[encoder]'",
+        (guards.AlertRow("help", "12.5 % blocked by injection on route help, over 5.0 %", NOW, 4711),),
+        m.Empty("No alert was raised", "", ""),
         (
             guards.AppealRow("ap_1", exchange_id, "x_0000…", "It quotes a manual.", "eve", NOW, open_, "", True),
             guards.AppealRow("ap_2", exchange_id, "x_0000…", "A recipe.", "eve", NOW, upheld, "A recipe indeed.", False),

@@ -11,6 +11,7 @@ from console_world import World, exchange, make_world
 
 from affiant.console.pages.guards import MAX_TEXT, pieces_of
 from affiant.guards import Hit
+from affiant.ledger import Draft
 
 
 @pytest.fixture
@@ -81,3 +82,23 @@ def test_pieces_cover_the_text_once() -> None:
     text = "abcdefghij"
     hits = (Hit(0, 2, 5, "EMAIL"), Hit(0, 3, 8, "URL"), Hit(0, 8, 30, "IP"), Hit(0, 6, 6, "X"))
     assert "".join(piece.text for piece in pieces_of(text, hits)) == text
+
+
+def test_alerts_over_windows_are_listed(world: World) -> None:
+    """What was raised, in words, with its entry; without any, how to ask for them."""
+    client = world.client("mara.lind")
+    assert "No alert was raised" in _words(client.get("/guards").text)
+    body = {
+        "policy": "default",
+        "rule": "r",
+        "of": "block",
+        "value": 125_000,
+        "over": 50_000,
+        "exchanges": 80,
+        "from": 0,
+        "to": 3_600,
+    }
+    index = world.put([Draft("guard.alert", body | {"guard": "injection"}, "web-helper", actor="system:operations")], "n1/control/a")
+    world.settle()
+    page = client.get("/guards").text
+    assert "12.5 % blocked by injection on route web-helper, over 5.0 %" in _words(page) and f'href="/entries/{index}"' in page

@@ -20,6 +20,7 @@ from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
 from affiant.gateway import Timeouts, WorkerOptions, serve
+from affiant.guards import GuardChain
 from affiant.kit.clock import SystemClock
 from affiant.kit.home import Home, create_home
 from affiant.kit.keyring import Keyring
@@ -301,6 +302,8 @@ async def world(
     ledger_options: dict[str, Any] | None = None,
     ledger_up: bool = True,
     provider: str = "",
+    worker_options: dict[str, Any] | None = None,
+    chain: GuardChain | None = None,
     **more: Any,
 ) -> AsyncIterator[World]:
     os.environ["AFFIANT_TEST_PROVIDER"] = "provider-secret"
@@ -320,8 +323,8 @@ async def world(
         made = World(home, sim, control, ledger, f"http://127.0.0.1:{listening.getsockname()[1]}")
         stop, ready = asyncio.Event(), asyncio.Event()
         made.stop_worker = stop
-        options = replace(WorkerOptions(0, 1.0, per_minute), timeouts=timeouts or Timeouts())
-        worker = asyncio.create_task(serve(home, SystemClock(), listening, stop, options, ready.set))
+        options = replace(WorkerOptions(0, 1.0, per_minute), timeouts=timeouts or Timeouts(), **(worker_options or {}))
+        worker = asyncio.create_task(serve(home, SystemClock(), listening, stop, options, ready.set, chain))
         try:
             await asyncio.wait_for(ready.wait(), 10)
             for _ in range(200):

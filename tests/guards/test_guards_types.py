@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from affiant.gateway.tables import read_policy
+from affiant.gateway.policies import read_policy
 from affiant.guards import CONTROLS, Action
 from affiant.guards.builtin import DETECTORS
 from affiant.guards.detectors import pii

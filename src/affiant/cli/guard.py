@@ -14,10 +14,12 @@ import click
 
 from affiant.cli.guard_records import appeal, appeals, decide, protect
 from affiant.cli.shared import FINDING, GOOD, USAGE, out, say, table
-from affiant.gateway.tables import read_policy
+from affiant.gateway.policies import judge_detectors, read_policy
 from affiant.guards import Action, GuardChain, Inspection, Policy, Role, inspect
+from affiant.guards.quality.schema import Expected, compiled
 from affiant.kit.errors import BadInput
 from affiant.records import BUILT_IN, built_in_policies, load_policy_file, policy_snap
+from affiant.records.snapshot import DEFAULT_RISK, RISKS
 from affiant.weights import load_toolbox
 
 MAX_LINE = 64 * 1024 * 1024
@@ -25,6 +27,8 @@ _FIELDS = ("id", "text", "role", "context", "question", "lang")
 _policy_option = click.option(
     "--policy", "policy_name", default="default", show_default=True, metavar="NAME|FILE", help=f"{', '.join(BUILT_IN)}, or a YAML file."
 )
+_risk_option = click.option("--risk", type=click.Choice(RISKS), default=DEFAULT_RISK, show_default=True, help="Of the route.")
+_tenant_option = click.option("--tenant", default="", metavar="T", help="Whose exchange it is, where the policy has overrides.")
 
 
 @click.group("guard")
@@ -36,32 +40,34 @@ for _each in (protect, appeal, appeals, decide):
     command.add_command(_each)
 
 
-def _policy(name: str) -> Policy:
-    """A built-in policy by name, else the one in a file.
+def _policy(name: str, risk: str, tenant: str) -> Policy:
+    """A built-in policy by name, else the one in a file, as it is for routes of a risk and for a tenant.
 
     Raises:
         BadInput: neither.
     """
     if name in BUILT_IN:
-        return read_policy(policy_snap(name, built_in_policies()[name]))
+        return read_policy(policy_snap(name, built_in_policies()[name]), risk, tenant)
     path = Path(name)
     if not path.is_file():
         raise BadInput(f"There is no policy {name!r}.", f"Name one of {', '.join(BUILT_IN)}, or a YAML file with id and guards.")
-    return read_policy(load_policy_file(path))
+    return read_policy(load_policy_file(path, judge_detectors), risk, tenant)
 
 
 @command.command("scan")
 @_policy_option
+@_risk_option
+@_tenant_option
 @click.option("--in", "source", required=True, metavar="X.jsonl", help="One JSON object a line; - for stdin.")
 @click.option("--out", "target", required=True, metavar="Y.jsonl", help="One line for each; - for stdout.")
-def scan(policy_name: str, source: str, target: str) -> int:
+def scan(policy_name: str, risk: str, tenant: str, source: str, target: str) -> int:
     """Run every guard of a policy over many texts, one JSON line in and one out.
 
     In: {"id","text","role": system|user|assistant|tool|document,"context"?,"question"?,"lang"?}. Out: {"id","decision","spans":
     [{"start","end","type","score"}],"scores","cpu_us","stage"}; offsets count characters. A line that cannot be read gives a line with
     `error` and exit code 2; the others are scanned all the same.
     """
-    policy = _policy(policy_name)
+    policy = _policy(policy_name, risk, tenant)
     chain = GuardChain(toolbox=load_toolbox(say))
     faulty = 0
     with ExitStack() as stack:
@@ -141,23 +147,44 @@ def _scanned(row: dict[str, Any], policy: Policy, chain: GuardChain) -> dict[str
 @command.command("test")
 @click.argument("text", metavar="TEXT|-")
 @_policy_option
+@_risk_option
+@_tenant_option
 @click.option("--role", type=click.Choice([role.value for role in Role]), default="user", show_default=True, help="Who wrote it.")
 @click.option("--context", "context_file", default=None, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="What an answer should rest on (with --role assistant).")  # fmt: skip
+@click.option("--schema", "schema_file", default=None, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+              help="JSON Schema that an answer was asked to satisfy.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
-def test(text: str, policy_name: str, role: str, context_file: Path | None, as_json: bool) -> int:
+def test(
+    text: str, policy_name: str, risk: str, tenant: str, role: str, context_file: Path | None, schema_file: Path | None, as_json: bool
+) -> int:
     """Say of one text what every guard of a policy decides, and why. Exit code 1 where it would be blocked."""
-    policy = _policy(policy_name)
+    policy = _policy(policy_name, risk, tenant)
     chain = GuardChain(toolbox=load_toolbox(say))
     whole = sys.stdin.read() if text == "-" else text
     context = context_file.read_text(encoding="utf-8", errors="replace") if context_file else ""
-    seen = inspect(whole, Role(role), policy, chain, context)
+    seen = inspect(whole, Role(role), policy, chain, context, expected=_expected(schema_file))
     if as_json:
         out(explained(seen))
     else:
         click.echo(table([["guard", "control", "decides", "score", "why"], *_rows(seen, whole)]))
         say(f"Under policy {policy.id}: {seen.decision}.")
     return FINDING if seen.decision in (Action.BLOCK, Action.HOLD) else GOOD
+
+
+def _expected(file: Path | None) -> Expected | None:
+    """The form that a schema file asks for.
+
+    Raises:
+        BadInput: it is no JSON, or a schema that is not safe to check.
+    """
+    if file is None:
+        return None
+    try:
+        schema = json.loads(file.read_text(encoding="utf-8"))
+        return Expected(compiled(schema), True)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"The schema in {file.name} cannot be checked: {error}", "Correct the schema.") from None
 
 
 def explained(seen: Inspection) -> dict[str, Any]:
@@ -193,8 +220,8 @@ def _rows(seen: Inspection, text: str) -> list[list[str]]:
 
 @command.command("list")
 def list_guards() -> int:
-    """Guards of this version, and the models and stages that they work with here."""
+    """Models and stages that guards work with here, and the digest by which an exchange names them all."""
     toolbox = load_toolbox(say)
     for name, version in toolbox.versions:
-        out({"guard": name, "version": version})
+        out({"guard": name, "version": version, "digest": toolbox.digest})
     return GOOD

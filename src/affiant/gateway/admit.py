@@ -56,7 +56,7 @@ def admit(tables: Tables, key: KeySnap, name: str, spoken: Format) -> Route:
         Refusal: model_not_found (also for another tenant's route), key_scope, route_without_policy, model_not_approved, label_forbidden,
             format_not_spoken.
     """
-    route = tables.routes.get(name)
+    route = tables.route_for(name, key.tenant)
     if route is None or route.tenant not in ("", key.tenant):
         raise Refusal("model_not_found", "model")
     if not may_use(key, route):

@@ -10,6 +10,7 @@ from affiant.gateway.outbound import Outbound
 from affiant.gateway.parts import Parts
 from affiant.gateway.surfaces import Surface
 from affiant.gateway.tables import Route
+from affiant.gateway.unguarded import BUSY, PASS, only_restoring
 from affiant.guards import NO_WATCH, Action, AnswerContext, Decision, Mode, judges
 
 STOPS = (Action.BLOCK, Action.HOLD)
@@ -45,6 +46,12 @@ class Closing:
             chain.answer(self.context, route.looking, route.mode, secret, self.watch),
         )
 
+    def restoring(self, route: Route) -> Outbound:
+        """What undoes pseudonyms in an answer and looks for nothing."""
+        assert self.context is not None
+        guard = only_restoring(self.context, route.mode, self._p.chain.toolbox.scanner)
+        return Outbound(guard, guard)
+
     def judges(self, route: Route) -> bool:
         """Whether anything asks for the whole answer."""
         return self.surface.judged and route.policy is not None and judges(route.policy)
@@ -58,7 +65,8 @@ class Closing:
             return ()
         whole = text()
         chars = len(whole) + sum(len(part.text) for part in context.parts)
-        return await self._p.guards.run(chars, lambda: self._p.chain.after(context, policy, route.mode, whole))
+        instead = (lambda: (BUSY,)) if policy.on_busy == PASS else None
+        return await self._p.guards.run(chars, lambda: self._p.chain.after(context, policy, route.mode, whole), instead)
 
     def note_would_block(self, decisions: Sequence[Decision], route: Route) -> None:
         """Tell the caller of a route in warn that it would have been refused."""

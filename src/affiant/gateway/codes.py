@@ -183,11 +183,27 @@ _TABLE = (
         "Use a route with a label that allows it.",
     ),
     Code(
+        "label_exceeded",
+        403,
+        _DENIED,
+        "CO-1.1",
+        "The request holds what is more confidential than this route may carry.",
+        "Use a route with a higher label, or take it out.",
+    ),
+    Code(
+        "schema_unusable",
+        400,
+        _REQUEST,
+        "PI-1.1",
+        "A JSON Schema in the request cannot be checked against: it is too large, unfolds into too much, or names what lies outside of it.",
+        "Keep it small and within itself (`$defs`), its patterns without look-around; or use a route that does not check it.",
+    ),
+    Code(
         "answer_withheld",
         403,
         _DENIED,
         "PI-1.1",
-        "The answer does not hold what its context supports, so it is withheld.",
+        "The answer is not supported by its context, or does not have the form that was asked, so it is withheld.",
         "Give more context, or ask again; if this is a false alarm, appeal with the exchange id.",
     ),
     Code("guards_busy", 503, _SERVER, "", "Too many long requests wait for their guards.", "Retry shortly."),
@@ -237,4 +253,6 @@ _TABLE = (
 )
 
 CODES: dict[str, Code] = {code.code: code for code in _TABLE}
-GUARD_REASONS = ("hidden_text", "pii_detected", "secret_detected", "injection_detected", "protected_text")
+GUARD_REASONS = (
+    "hidden_text", "pii_detected", "secret_detected", "injection_detected", "protected_text", "schema_unusable", "label_exceeded",
+)  # fmt: skip

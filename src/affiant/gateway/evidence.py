@@ -23,7 +23,7 @@ from affiant.kit.clock import Clock
 from affiant.kit.crypto import commit, commit_digest, salt
 from affiant.kit.errors import LedgerFault, LedgerUnavailable, NoRoom
 from affiant.ledger import Draft, Ready, ready
-from affiant.records.snapshot import KeySnap
+from affiant.records.snapshot import DEFAULT_RISK, KeySnap
 
 CLOSE_TIMEOUT_S = 20.0
 """How long a finished answer waits for the ledger before the caller is told 503."""
@@ -101,6 +101,7 @@ class Ticket:
     Args:
         surface: name of the surface, or `models`, or `other`.
         chain: the route's links that may serve it.
+        detected: label that the policy gives to what the request holds.
         attempts: as `exchange.closed` lists them.
         uninspected_out: parts of the answer that nobody could read.
         upstream_s: real seconds spent waiting for providers.
@@ -118,6 +119,7 @@ class Ticket:
     chain: Chain | None = None
     stream: bool = False
     decisions_in: tuple[Decision, ...] = ()
+    detected: str = ""
     opened: bool = False
     unrecorded: bool = False
     attempts: list[dict[str, Any]] = field(default_factory=list)
@@ -156,9 +158,11 @@ class Recorder:
     Args:
         unrecorded: refusals that could not be recorded.
         lost: events lost under a fail-open policy.
+        guards: digest of the versions that guards work with here; "": of this version of Affiant alone.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, unrecorded: Counter, lost: Counter) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, unrecorded: Counter, lost: Counter, guards: str = "") -> None:
+        self._guards = ready(guards) if guards else None
         self._ledger, self._clock = ledger, clock
         self._unrecorded, self._lost = unrecorded, lost
         self._unclosed: dict[str, Draft] = {}
@@ -192,6 +196,12 @@ class Recorder:
             scores = scores_body(ticket.decisions_in)
             if scores:
                 body["scores"] = scores
+            if ticket.detected:
+                body["detected"] = ticket.detected
+            if route.risk != DEFAULT_RISK:
+                body["risk"] = route.risk
+            if self._guards is not None:
+                body["guards"] = self._guards
             await self._append(ticket.draft("exchange.opened", body))
         except LedgerUnavailable as error:
             if route.policy is None or route.policy.on_evidence_loss != "open":
@@ -265,6 +275,10 @@ class Recorder:
             body["key"] = ticket.key.id
         if ticket.decisions_in:
             body["decisions"] = decisions_body(ticket.decisions_in)
+            if ticket.detected:
+                body["detected"] = ticket.detected
+            if self._guards is not None:
+                body["guards"] = self._guards
             scores = scores_body(ticket.decisions_in)
             if scores:
                 body["scores"] = scores

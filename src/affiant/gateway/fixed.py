@@ -48,7 +48,8 @@ def without_redaction(policy: Policy) -> Policy:
 
 
 def _without(rule: GuardRule) -> GuardRule:
-    return replace(rule, action=_told(rule.action), types={name: _told(action) for name, action in rule.types.items()})
+    types = {name: _told(action) for name, action in rule.types.items()}
+    return replace(rule, action=_told(rule.action), types=types, at={place: _without(each) for place, each in rule.at.items()})
 
 
 def _told(action: Action) -> Action:

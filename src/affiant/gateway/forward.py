@@ -118,6 +118,11 @@ class Forwarder:
                 raise Refusal("request_invalid", detail="It holds a number that JSON cannot carry on.") from None
         return body
 
+    @property
+    def more(self) -> bool:
+        """Whether an attempt is left of those that were permitted."""
+        return bool(self._plan)
+
     async def next(self) -> Attempt:
         """The next attempt that gets a 200.
 

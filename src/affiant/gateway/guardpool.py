@@ -1,7 +1,7 @@
 """A bounded pool of threads for guards over long texts, so that the event loop goes on serving others meanwhile.
 
-Short texts are decided at once on the loop. A full pool refuses: an exchange that cannot be guarded now does not pass. Leaves out: what
-guards do.
+Short texts are decided at once on the loop. A full pool refuses, since an exchange that cannot be guarded now does not pass; a policy may
+say otherwise (`unguarded`), and then the decision says that nobody looked. Leaves out: what guards do.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ class GuardPool:
         self._executor = ThreadPoolExecutor(threads, "guards")
         self._most, self._busy = threads + waiting, 0
 
-    async def run(self, chars: int, call: Callable[[], T]) -> T:
+    async def run(self, chars: int, call: Callable[[], T], instead: Callable[[], T] | None = None) -> T:
         """What `call` gives.
 
         Args:
             chars: that it looks at.
+            instead: what is given where the pool is full and the policy lets pass; None: it does not.
 
         Raises:
             Refusal: `guards_busy`, the pool is full.
@@ -42,6 +43,8 @@ class GuardPool:
         if chars <= AT_ONCE:
             return call()
         if self._busy >= self._most:
+            if instead is not None:
+                return instead()
             raise Refusal("guards_busy", retry_after_s=1)
         self._busy += 1
         try:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from affiant.gateway.fixed import without_redaction
 from affiant.gateway.formats import Format
-from affiant.guards import Action, GuardRule, Mode, Policy
+from affiant.gateway.policies import read_policy
+from affiant.guards import Mode, Policy
 from affiant.guards.leakage import Protected, Watchlist
 from affiant.kit.errors import BadInput
 from affiant.ledger import Ready, ready
@@ -87,6 +88,7 @@ class Route:
         refusal: code where `links` is empty.
         chains: `links` by the format that their providers speak.
         strict: whether a request with fields that its format does not have is refused.
+        risk: low, limited or high.
     """
 
     id: str
@@ -99,6 +101,7 @@ class Route:
     refusal: str
     chains: Mapping[Format, Chain]
     strict: bool
+    risk: str
 
 
 class Tables:
@@ -109,13 +112,28 @@ class Tables:
         self.stale_ok_s = snapshot.stale_ok_ms / 1000
         self.keys: dict[str, KeySnap] = {key.hash: key for key in snapshot.keys}
         self.live_keys = frozenset(key.id for key in snapshot.keys if not key.revoked)
-        policies = {policy.id: read_policy(policy) for policy in snapshot.policies}
+        policies = {policy.id: policy for policy in snapshot.policies}
         providers = {provider.id: provider for provider in snapshot.providers}
         routes = {route.id: route for route in snapshot.routes}
         for model in snapshot.models:
             if model.id not in routes:
                 routes[model.id] = RouteSnap(model.id, (model.id,), "default", "enforce", "internal", "", 1)
-        self.routes = {route.id: self._route(route, snapshot, policies, providers) for route in routes.values()}
+        self.routes: dict[str, Route] = {}
+        self._by_tenant: dict[tuple[str, str], Route] = {}
+        known: dict[tuple[str, str, str], Policy] = {}
+
+        def policy_for(snap: PolicySnap, risk: str, tenant: str) -> Policy:
+            case = (snap.id, risk if snap.overrides else "", tenant if snap.overrides else "")
+            return known.get(case) or known.setdefault(case, read_policy(snap, risk, tenant))
+
+        for route in routes.values():
+            snap = policies.get(route.policy)
+            policy = policy_for(snap, route.risk, route.tenant) if snap else None
+            made = self.routes[route.id] = self._route(route, snapshot, policy, providers)
+            for override in snap.overrides if snap else ():
+                if snap and override.tenant:
+                    own = policy_for(snap, route.risk, override.tenant)
+                    self._by_tenant[route.id, override.tenant] = replace(made, policy=own, looking=_looking(own))
         self.limits: dict[str, tuple[LimitSnap, ...]] = {}
         for limit in snapshot.limits:
             self.limits[limit.scope] = (*self.limits.get(limit.scope, ()), limit)
@@ -123,7 +141,7 @@ class Tables:
         self._month_keys = {(known.tenant, known.month): known.key for known in snapshot.tenant_keys}
 
     @staticmethod
-    def _route(route: RouteSnap, snapshot: Snapshot, policies: dict[str, Policy], providers: dict[str, ProviderSnap]) -> Route:
+    def _route(route: RouteSnap, snapshot: Snapshot, policy: Policy | None, providers: dict[str, ProviderSnap]) -> Route:
         models = {model.id: model for model in snapshot.models}
         links: list[Link] = []
         approved = False
@@ -141,15 +159,22 @@ class Tables:
                     )
                 )  # fmt: skip
         refusal = "" if links else ("label_forbidden" if approved else "model_not_approved")
-        policy = policies.get(route.policy)
         return Route(
-            route.id, route.tenant, route.label, Mode(route.mode), policy, without_redaction(policy) if policy else None, tuple(links),
-            refusal, {spoken: _chain(links, spoken) for spoken in Format}, bool(route.strict),
+            route.id, route.tenant, route.label, Mode(route.mode), policy, _looking(policy), tuple(links), refusal,
+            {spoken: _chain(links, spoken) for spoken in Format}, bool(route.strict), route.risk,
         )  # fmt: skip
+
+    def route_for(self, name: str, tenant: str) -> Route | None:
+        """A route as it is for a tenant, whose policy may have overrides; None where there is none."""
+        return self._by_tenant.get((name, tenant)) or self.routes.get(name)
 
     def month_key(self, tenant: str, now_us: int) -> bytes | None:
         """The salt key of a tenant's month; None where control has pushed none."""
         return self._month_keys.get((tenant or NO_TENANT, month_of(now_us)))
+
+
+def _looking(policy: Policy | None) -> Policy | None:
+    return without_redaction(policy) if policy else None
 
 
 def _chain(links: list[Link], spoken: Format) -> Chain:
@@ -168,24 +193,6 @@ def month_of(now_us: int) -> int:
         when = time.gmtime(now_us // 1_000_000)
         _month_cache = (day, when.tm_year * 100 + when.tm_mon)
     return _month_cache[1]
-
-
-def read_policy(snap: PolicySnap) -> Policy:
-    """A pushed policy as guards take it.
-
-    Raises:
-        BadInput: an action that this version does not know; the snapshot must not be used.
-    """
-    try:
-        rules = {
-            rule.guard: GuardRule(
-                Action(rule.action), rule.how, rule.threshold_ppm, {name: Action(act) for name, act in rule.types.items()}
-            )
-            for rule in snap.rules
-        }
-    except ValueError as error:
-        raise BadInput(f"The policy {snap.id} cannot be followed: {error}.", "Correct the policy.") from None
-    return Policy(snap.id, snap.digest, rules, snap.on_evidence_loss)
 
 
 def read_protected(snap: ProtectedSnap) -> Protected:

@@ -12,6 +12,7 @@ import hashlib
 import logging
 import re
 import time
+from dataclasses import dataclass
 
 from affiant.gateway.admit import admit, authenticate
 from affiant.gateway.caller import Caller, CallerLeft
@@ -27,17 +28,34 @@ from affiant.gateway.live import Live
 from affiant.gateway.outbound import Outbound, unknown_fields
 from affiant.gateway.parts import Parts
 from affiant.gateway.relay import Relay
+from affiant.gateway.repair import AnswerForm, read_asked
 from affiant.gateway.reply import Reply
 from affiant.gateway.surfaces import Surface
 from affiant.gateway.tables import Route
+from affiant.gateway.unguarded import BUSY, PASS, unguarded
 from affiant.gateway.wire import Request, read_request
-from affiant.guards import Action, Exchange, Mode
+from affiant.guards import Action, Decision, Exchange, Mode
 
 MAX_OPEN = 1024
 DEFAULT_VERSION = "2023-06-01"
 """Of Anthropic's format, where the caller names none."""
 _VERSION = re.compile(rb"\d{4}-\d{2}-\d{2}")
 _log = logging.getLogger("affiant.gateway")
+
+
+@dataclass(slots=True)
+class _Answer:
+    """A whole answer after its guards; `body` may be released where they did not block it."""
+
+    reply: Reply
+    attempt: Attempt
+    outbound: Outbound
+    body: bytes
+    passed: tuple[Decision, ...]
+
+    @property
+    def stopped(self) -> bool:
+        return self.outbound.blocked
 
 
 class Walk:
@@ -130,10 +148,16 @@ class Walk:
     async def _guard_request(self, request: Request, route: Route) -> None:
         ticket, policy, closing = self._ticket, route.policy, self._closing
         assert policy is not None and ticket.tables is not None
-        exchange = Exchange(ticket.id, self._surface.name, route.id, ticket.tenant, route.label, request.asked.stream, request.parts)
+        exchange = Exchange(
+            ticket.id, self._surface.name, route.id, ticket.tenant, route.label, request.asked.stream, request.parts,
+            *read_asked(policy, ticket.body),
+        )  # fmt: skip
         watch = closing.watch = ticket.tables.watchlist.for_exchange(route.label, ticket.tenant)
         chars = sum(len(part.text) for part in request.parts)
-        verdict = await self._p.guards.run(chars, lambda: self._p.chain.inbound(exchange, policy, route.mode, closing.secret(), watch))
+        verdict = await self._p.guards.run(
+            chars, lambda: self._p.chain.inbound(exchange, policy, route.mode, closing.secret(), watch), unguarded(policy, exchange)
+        )  # fmt: skip
+        ticket.detected = verdict.detected
         unknown = request.opened.unknown
         about = unknown_fields(len(unknown), route.mode is Mode.ENFORCE, Action.BLOCK if route.strict else Action.FLAG)
         ticket.decisions_in = flagged(verdict.decisions, request.opened.fixed) + about
@@ -152,16 +176,19 @@ class Walk:
 
     async def _plain(self, forwarder: Forwarder, route: Route, live: Live) -> None:
         ticket, caller, closing = self._ticket, self._caller, self._closing
-        reply, attempt, outbound, body = await self._reply(forwarder, route)
-        usage = reply.usage()
-        ticket.tokens_in, ticket.tokens_out = usage or (len(ticket.body) // 4, len(reply.text()) // 4)
+        assert closing.context is not None
+        form = AnswerForm(route, closing.context.expected, self._p.guards)
+        answer = await self._guarded(forwarder, route)
+        answer = await form.settle(answer, lambda: self._guarded(forwarder, route), lambda: forwarder.more)
+        attempt, outbound, body = answer.attempt, answer.outbound, answer.body
+        ticket.provider, ticket.model = attempt.link.provider, attempt.link.model
         ticket.uninspected_out = outbound.uninspected
-        decisions = outbound.decisions()
+        decisions = outbound.decisions() + answer.passed + form.decisions
         if not outbound.blocked:
-            after = await closing.after(reply.text)
+            after = await closing.after(answer.reply.text)
             decisions += after
             withheld = route.mode is Mode.ENFORCE and any(each.action in STOPS for each in after)
-            if withheld and not live.reason:
+            if (withheld or form.withheld) and not live.reason:
                 await closing.close(BLOCKED, NONE, CODES["answer_withheld"].status, decisions)
                 raise Refusal("answer_withheld")
         if live.reason:
@@ -181,8 +208,8 @@ class Walk:
         await caller.answer(200, body)
         self._p.metrics.answered(ticket)
 
-    async def _reply(self, forwarder: Forwarder, route: Route) -> tuple[Reply, Attempt, Outbound, bytes]:
-        """The first whole answer that can be read, and what of it may be released."""
+    async def _guarded(self, forwarder: Forwarder, route: Route) -> _Answer:
+        """The next whole answer that can be read, and what of it may be released; its tokens are added to those of the exchange."""
         ticket = self._ticket
         while True:
             attempt = await forwarder.next()
@@ -196,12 +223,28 @@ class Walk:
                 finally:
                     ticket.upstream_s += time.monotonic() - started_s
                     attempt.finish(ticket, whole)
-                outbound = self._closing.outbound(route)
-                body = await self._p.guards.run(len(raw), lambda reply=reply, outbound=outbound: reply.guard(outbound))  # type: ignore[misc]
+                answer = await self._judged(reply, attempt, route)
             except LinkFault as fault:
                 forwarder.failed(fault, attempt.link)
                 continue
-            return reply, attempt, outbound, body
+            tokens_in, tokens_out = reply.usage() or (len(ticket.body) // 4, len(reply.text()) // 4)
+            ticket.tokens_in += tokens_in
+            ticket.tokens_out += tokens_out
+            return answer
+
+    async def _judged(self, reply: Reply, attempt: Attempt, route: Route) -> _Answer:
+        closing = self._closing
+        outbound = closing.outbound(route)
+
+        def looked() -> _Answer:
+            return _Answer(reply, attempt, outbound, reply.guard(outbound), ())
+
+        def passed() -> _Answer:
+            restoring = closing.restoring(route)
+            return _Answer(reply, attempt, restoring, reply.guard(restoring), (BUSY,))
+
+        lets_pass = route.policy is not None and route.policy.on_busy == PASS
+        return await self._p.guards.run(len(reply.raw), looked, passed if lets_pass else None)
 
     # -- the end
 

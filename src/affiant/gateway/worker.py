@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import uvicorn
 
+from affiant import __version__
 from affiant.gateway.asgi import GatewayApp
 from affiant.gateway.contact import Contact
 from affiant.gateway.counters import SLOTS, Counter, open_lost
@@ -47,6 +48,7 @@ class WorkerOptions:
         drain_s: how long it finishes what is open when told to stop.
         refused_per_minute: events a minute and source for unauthenticated refusals; more are counted.
         warm_up_s: how long it waits, before it takes connections, to be able to serve exchanges.
+        guards_at_once: long texts that are guarded at a time; `guards_waiting` more may wait.
     """
 
     slot: int = 0
@@ -54,6 +56,8 @@ class WorkerOptions:
     refused_per_minute: int = 60
     timeouts: Timeouts = field(default_factory=Timeouts)
     warm_up_s: float = 3.0
+    guards_at_once: int = 2
+    guards_waiting: int = 64
 
     @property
     def name(self) -> str:
@@ -87,7 +91,8 @@ async def serve(
     options = options or WorkerOptions()
     unrecorded, lost = Counter(home.run / "unrecorded", options.slot % SLOTS), open_lost(home.run, options.slot)
     ledger = await LedgerClient.connect(home.run / "writer.sock", home.node, "gateway", clock, wait=False)
-    recorder = Recorder(ledger, clock, unrecorded, lost)
+    chain = chain or GuardChain()
+    recorder = Recorder(ledger, clock, unrecorded, lost, chain.toolbox.digest)
     ledger.on_late, ledger.on_ended = recorder.on_late, recorder.on_ended
     exchanges = OpenExchanges()
     contact = Contact(
@@ -95,10 +100,10 @@ async def serve(
     )
     pool = Pool()
     flood = Flood(options.refused_per_minute)
-    guards = GuardPool()
+    guards = GuardPool(options.guards_at_once, options.guards_waiting)
     parts = Parts(
         contact, Limits(contact), recorder, pool, Secrets(), clock, exchanges, flood, Metrics(), options.timeouts,
-        chain or GuardChain(), guards,
+        chain, guards,
     )  # fmt: skip
     app = GatewayApp(parts, options.name)
     contact.serving = app.ready
@@ -157,7 +162,7 @@ async def _watch(parts: Parts) -> None:
     """Ten times a second: notice lost and regained contact, write counted refusals, catch up with the ledger."""
     lost_at_us = lost_cut = 0
     minute = -1
-    pending: list[Draft] = []
+    pending = _loaded(parts)
     while True:
         await asyncio.sleep(_TICK_S)
         contact, now_us, now_s = parts.contact, parts.clock.now_us(), time.monotonic()
@@ -173,6 +178,15 @@ async def _watch(parts: Parts) -> None:
             pending += parts.flood.take(_naming(contact.tables, now_us))
         pending = await _write(parts, pending)
         await parts.recorder.tick(now_s)
+
+
+def _loaded(parts: Parts) -> list[Draft]:
+    """What names the versions of guards that exchanges name by their digest."""
+    toolbox = parts.chain.toolbox
+    if not toolbox.digest:
+        return []
+    versions = [{"guard": guard, "version": version} for guard, version in toolbox.versions]
+    return [Draft("guards.loaded", {"versions": versions, "software": __version__}, ref=toolbox.digest, actor="system:gateway")]
 
 
 def _naming(tables: Tables | None, now_us: int) -> Callable[[str], str]:

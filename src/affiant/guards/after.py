@@ -1,4 +1,4 @@
-"""What can only be judged of a whole answer: whether its context supports it, and its quality.
+"""What can only be judged of a whole answer: whether its context supports it, its quality, and its form where it was streamed.
 
 Of a plain answer the decision comes before it is released; of a stream it comes with its end, so that a block there is told and
 recorded but takes nothing back. Leaves out: what is checked while text arrives (`answer`).
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from affiant.guards.answer import AnswerContext
 from affiant.guards.model import Action, Decision, GuardRule, Hit, Kind, Part, Policy, Role
+from affiant.guards.structured import GUARD as SCHEMA
+from affiant.guards.structured import decided, look_at_text
 from affiant.guards.toolbox import Toolbox
 
 GROUNDEDNESS, QUALITY = "groundedness", "quality"
@@ -16,14 +19,18 @@ GROUNDEDNESS_CONTROL, QUALITY_CONTROL = "PI-1.1", "PI-1.1"
 _ACTS = (Action.REDACT, Action.HOLD, Action.BLOCK)
 
 
-def judge(parts: Sequence[Part], policy: Policy, enforce: bool, text: str, toolbox: Toolbox) -> tuple[Decision, ...]:
+def judge(context: AnswerContext, policy: Policy, enforce: bool, text: str, toolbox: Toolbox) -> tuple[Decision, ...]:
     """Decide about a whole answer.
 
     Args:
-        parts: of the request, as received: documents and tool results are the context, the last user text the question.
+        context: of the request; its documents and tool results are what the answer rests on, the last user text is the question.
         text: of the answer, all of it.
     """
-    made = []
+    made: list[Decision] = []
+    parts = context.parts
+    form = policy.guards.get(SCHEMA)
+    if form is not None and context.stream and context.expected is not None and context.expected.asks:
+        made += decided(form, look_at_text(text, context.expected), 0, enforce)
     grounded, quality = policy.guards.get(GROUNDEDNESS), policy.guards.get(QUALITY)
     if grounded is not None:
         made.append(_grounded(grounded, parts, enforce, text, toolbox))
@@ -78,4 +85,4 @@ def _quality(rule: GuardRule, parts: Sequence[Part], enforce: bool, text: str, t
 
 def judges(policy: Policy) -> bool:
     """Whether a policy asks for anything that needs the whole answer."""
-    return GROUNDEDNESS in policy.guards or QUALITY in policy.guards
+    return any(name in policy.guards for name in (GROUNDEDNESS, QUALITY, SCHEMA))

@@ -14,12 +14,12 @@ from affiant.guards.builtin import built_in
 from affiant.guards.detectors import output
 from affiant.guards.leakage import Tracker, Watch
 from affiant.guards.model import SEVERITY, Action, Decision, GuardRule, Hit, Kind, Part, Role
-from affiant.guards.redact import Pseudonyms, Restorer, replacement, value_key
-from affiant.guards.scan import LOOKAHEAD, Found
+from affiant.guards.quality.schema import Expected
+from affiant.guards.redact import MADE_UP, Pseudonyms, Restorer, replacement, value_key
+from affiant.guards.scan import LOOKAHEAD, Finder, Found
 from affiant.guards.scan import LOOKBACK as SCAN_LOOKBACK
 from affiant.guards.text import Folded
-from affiant.guards.toolbox import Finder
-from affiant.guards.types import action_of
+from affiant.guards.types import FORGED, action_of
 
 GUARD, CONTROL = "output", "CO-5.1"
 LEAKAGE, LEAKAGE_CONTROL = "leakage", "CO-5.2"
@@ -41,10 +41,14 @@ class AnswerContext:
     Args:
         parts: parts as received, before redaction.
         pseudonyms: to be undone for the caller.
+        expected: what the request asks of the answer's form, if anything.
+        stream: whether the answer is streamed.
     """
 
     parts: tuple[Part, ...]
     pseudonyms: Pseudonyms
+    expected: Expected | None = None
+    stream: bool = False
 
 
 @dataclass(slots=True)
@@ -64,6 +68,7 @@ class AnswerGuard:
         finder: of secrets and personal data; the built-in detectors where it is None.
         leak_rule: the policy's rule for `leakage`.
         watch: protected texts that the answer must not hold.
+        reach: characters of the longest span that `finder` gives beyond what the built-in detectors do.
     """
 
     def __init__(
@@ -75,9 +80,11 @@ class AnswerGuard:
         finder: Finder | None = None,
         leak_rule: GuardRule | None = None,
         watch: Watch | None = None,
+        reach: int = 0,
     ) -> None:
         self.rule, self.enforce, self.secret, self.pseudonyms = rule, enforce, secret, context.pseudonyms
         self.finder = finder or built_in().scanner
+        self.ahead = LOOKAHEAD + reach
         self.leak_rule = leak_rule
         self.watch = watch if leak_rule is not None and watch else None
         self.blocked: Action | None = None
@@ -118,8 +125,10 @@ class AnswerGuard:
         return action_of(rule, type_) if rule is not None else Action.ALLOW
 
     def known(self, type_: str, value: str, key: str) -> bool:
-        """Whether the caller gave this value, so that answering with it leaks nothing."""
+        """Whether the caller gave this value, or it stands for one that they gave, so that answering with it leaks nothing."""
         if key:
+            if self.pseudonyms.stands_in(value):
+                return True
             if self._known is None:
                 self._known = set()
                 for part in self._parts:
@@ -144,10 +153,21 @@ class AnswerGuard:
         """One decision per guard and action taken, or one that allows; none of a guard that the policy does not name."""
         made: list[Decision] = []
         if self.rule is not None:
-            made += self._decided(self.rule, False)
+            made += self._made_up() + self._decided(self.rule, False)
         if self.leak_rule is not None:
             made += self._decided(self.leak_rule, True)
         return tuple(made)
+
+    def _made_up(self) -> list[Decision]:
+        """Placeholders in the answer that stand for nothing: they stay as they are, restored to nobody's value, and are told."""
+        count = self.pseudonyms.made_up
+        if not count or self.rule is None or action_of(self.rule, FORGED) is Action.ALLOW:
+            return []
+        return [
+            Decision(
+                GUARD, CONTROL, Action.FLAG, reason="forged_placeholder", hits=(Hit(0, 0, 0, MADE_UP),), enforced=self.enforce, found=count
+            )
+        ]
 
     def _decided(self, rule: GuardRule, leaks: bool) -> list[Decision]:
         guard, control = (LEAKAGE, LEAKAGE_CONTROL) if leaks else (GUARD, CONTROL)
@@ -200,10 +220,10 @@ class StreamScanner:
         if not self._guard.looks:
             return self._restorer.feed(text) if self._restorer else text
         self._pending += text
-        while cut.overlong(self._pending):
+        while cut.overlong(self._pending, self._guard.ahead):
             place, forced = cut.window_cut(self._pending)
             self._commit(self._unsplit(place) if forced else place, must=True)
-        place = cut.last_safe(self._pending, len(self._pending) - LOOKAHEAD)
+        place = cut.last_safe(self._pending, len(self._pending) - self._guard.ahead)
         if place > 0:
             self._commit(place)
         return self._release(final=False)
@@ -243,7 +263,7 @@ class StreamScanner:
         """
         wanted = place
         guard, skip = self._guard, len(self._before)
-        view = Folded(self._before + self._pending[: place + LOOKAHEAD])
+        view = Folded(self._before + self._pending[: place + guard.ahead])
         spans = []
         for span in guard.finder.find(view.plain):
             begin, stop = view.plain_span(span.start, span.end)
@@ -251,11 +271,11 @@ class StreamScanner:
                 continue
             if guard.action_for(span.type) is not Action.ALLOW:
                 spans.append((begin - skip, stop - skip, span))
-        for begin, stop, _ in spans:
+        for begin, stop, _ in reversed(spans):
             if begin < place < stop:
                 place = cut.last_safe(self._pending, begin) if begin > 0 else 0
-        if must and not place:
-            place = wanted
+        if must and not place:  # no safe place outside a span: where the span begins, or ends, will do
+            place = next((begin or stop for begin, stop, _ in spans if begin < wanted < stop), wanted)
         segment, self._pending = self._pending[:place], self._pending[place:]
         if not segment:
             return

@@ -32,7 +32,12 @@ def scanner() -> Scanner:
     return Scanner(DETECTORS)
 
 
+def without_models(scan: Scanner) -> Toolbox:
+    """What needs no weights: the scan, the rules against injection, the form of answers."""
+    return Toolbox(scan, injection=Cascade(), quality=Form())
+
+
 @lru_cache(maxsize=1)
 def built_in() -> Toolbox:
-    """What needs no weights: the scan, the rules against injection, the form of answers."""
-    return Toolbox(scanner(), injection=Cascade(), quality=Form())
+    """The same with a scan of this process's own."""
+    return without_models(scanner())

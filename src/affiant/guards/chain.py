@@ -9,24 +9,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from affiant.guards import sanitize
+from affiant.guards import labels, sanitize
 from affiant.guards.after import GROUNDEDNESS, QUALITY, judge
 from affiant.guards.answer import CONTROL as OUTPUT_CONTROL
 from affiant.guards.answer import GUARD as OUTPUT
 from affiant.guards.answer import LEAKAGE, LEAKAGE_CONTROL, AnswerContext, AnswerGuard
 from affiant.guards.builtin import built_in
+from affiant.guards.injection import looks_english
 from affiant.guards.leakage import Watch
 from affiant.guards.model import SEVERITY, Action, Decision, Exchange, GuardRule, Hit, Kind, Mode, Part, Policy, Role
-from affiant.guards.redact import Pseudonyms, replacement, value_key
-from affiant.guards.scan import Found
+from affiant.guards.quality.language import identify
+from affiant.guards.redact import PSEUDONYMIZE, SHAPE, Pseudonyms, forged, replacement, value_key
+from affiant.guards.scan import Finder, Found
+from affiant.guards.structured import CONTROL as SCHEMA_CONTROL
+from affiant.guards.structured import GUARD as SCHEMA
+from affiant.guards.structured import decided_on_request
 from affiant.guards.text import Folded
 from affiant.guards.toolbox import Toolbox
-from affiant.guards.types import NAMES, action_of
+from affiant.guards.types import ANSWER, ENGLISH, FORGED, NAMES, OTHER, action_of, languages_of, rule_at
 
 SANITIZE, PII, SECRETS, INJECTION = "sanitize", "pii", "secrets", "injection"
 CONTROLS = {
     SANITIZE: "SEC-3.2", PII: "PR-1.1", SECRETS: "SEC-4.1", INJECTION: "SEC-3.1", OUTPUT: OUTPUT_CONTROL, LEAKAGE: LEAKAGE_CONTROL,
-    GROUNDEDNESS: "PI-1.1", QUALITY: "PI-1.1",
+    GROUNDEDNESS: "PI-1.1", QUALITY: "PI-1.1", SCHEMA: SCHEMA_CONTROL,
 }  # fmt: skip
 _REASONS = {
     SANITIZE: "hidden_text", PII: "pii_detected", SECRETS: "secret_detected", INJECTION: "injection_detected", LEAKAGE: "protected_text",
@@ -51,6 +56,7 @@ class Verdict:
         blocked: the decision that refuses the exchange; None: it may go on.
         would_block: whether one would have blocked, had it been enforced.
         context: for guarding the answer.
+        detected: the label that its content has by the policy; "" where that says nothing.
     """
 
     exchange: Exchange
@@ -58,6 +64,7 @@ class Verdict:
     blocked: Decision | None
     would_block: bool
     context: AnswerContext
+    detected: str = ""
 
 
 @dataclass(slots=True)
@@ -68,12 +75,21 @@ class _Findings:
     by_action: dict[Action, list[Hit]] = field(default_factory=dict)
     score_ppm: int = -1
     stages: set[str] = field(default_factory=set)
+    hows: dict[str, None] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
 
-    def note(self, hit: Hit) -> Action:
-        """Count a hit under the action that the policy takes on it."""
-        action = action_of(self.rule, hit.type)
+    def at(self, part: Part) -> GuardRule:
+        """The rule for a part."""
+        return rule_at(self.rule, part.role)
+
+    def note(self, hit: Hit, rule: GuardRule) -> Action:
+        """Count a hit under the action that the rule for its part takes on it."""
+        self.seen.add(hit.type)
+        action = action_of(rule, hit.type)
         if action is not Action.ALLOW:
             self.by_action.setdefault(action, []).append(hit)
+        if action is Action.REDACT:
+            self.hows[rule.how] = None
         return action
 
 
@@ -86,6 +102,13 @@ class _Work:
     enforce: bool
     secret: bytes
     watch: Watch
+    finder: Finder
+    shapes: frozenset[str]
+    names: bool
+
+    def how(self, rule: GuardRule, type_: str) -> str:
+        """The way to redact a type: a pseudonym keeps the value's shape where a schema in the request asks for it."""
+        return SHAPE if rule.how == PSEUDONYMIZE and type_ in self.shapes else rule.how
 
 
 class GuardChain:
@@ -115,26 +138,42 @@ class GuardChain:
             mode is Mode.ENFORCE,
             secret or self._secret,
             watch,
+            self._finder(policy),
+            exchange.shapes,
+            any(name in policy.labels for name in NAMES),
         )
         parts = [self._part(number, part, work) if part.text else part for number, part in enumerate(original)]
         decisions: list[Decision] = []
         for name, findings in work.findings.items():
             decisions.extend(self._decisions(name, findings, work.enforce))
+        if SCHEMA in policy.guards and exchange.expected is not None and (exchange.expected.asks or exchange.expected.refused):
+            decisions.append(decided_on_request(policy.guards[SCHEMA], exchange.expected, work.enforce))
+        seen: set[str] = set().union(*(findings.seen for findings in work.findings.values()))
+        if policy.labels:
+            decisions.append(labels.decided(policy, seen, exchange.label, work.enforce))
         stopping = [decision for decision in decisions if decision.action in _STOPS]
         changed = exchange if parts == list(original) else replace(exchange, parts=tuple(parts))
         blocked = stopping[0] if stopping and work.enforce else None
-        return Verdict(changed, tuple(decisions), blocked, bool(stopping) and not work.enforce, AnswerContext(original, work.pseudonyms))
+        context = AnswerContext(original, work.pseudonyms, exchange.expected, exchange.stream)
+        return Verdict(
+            changed, tuple(decisions), blocked, bool(stopping) and not work.enforce, context, labels.detected(seen, policy.labels)
+        )
 
     def answer(self, context: AnswerContext, policy: Policy, mode: Mode, secret: bytes = b"", watch: Watch = NO_WATCH) -> AnswerGuard:
         """The guard of one answer, streamed or whole."""
+        leaking = policy.guards.get(LEAKAGE)
         return AnswerGuard(
-            context, policy.guards.get(OUTPUT), mode is Mode.ENFORCE, secret or self._secret, self.toolbox.scanner,
-            policy.guards.get(LEAKAGE), watch,
+            context, policy.guards.get(OUTPUT), mode is Mode.ENFORCE, secret or self._secret, self._finder(policy),
+            rule_at(leaking, ANSWER) if leaking else None, watch, policy.own.reach if policy.own else 0,
         )  # fmt: skip
 
     def after(self, context: AnswerContext, policy: Policy, mode: Mode, text: str) -> tuple[Decision, ...]:
-        """What is decided about a whole answer once it is there: groundedness and quality."""
-        return judge(context.parts, policy, mode is Mode.ENFORCE, text, self.toolbox)
+        """What is decided about a whole answer once it is there: groundedness, quality, and the form of one that was streamed."""
+        return judge(context, policy, mode is Mode.ENFORCE, text, self.toolbox)
+
+    def _finder(self, policy: Policy) -> Finder:
+        scanner = self.toolbox.scanner
+        return policy.own.beside(scanner) if policy.own else scanner
 
     # -- one part
 
@@ -143,8 +182,8 @@ class GuardChain:
         text = part.text
         hiding = work.findings.get(SANITIZE)
         if hiding is not None:
-            hidden = sanitize.find(text)
-            removed = [span for span in hidden if hiding.note(Hit(number, span[0], span[1], span[2])) is Action.REDACT]
+            here = hiding.at(part)
+            removed = [span for span in sanitize.find(text) if hiding.note(Hit(number, *span), here) is Action.REDACT]
             if work.enforce and removed:
                 text = sanitize.without(text, removed)
         folded = Folded(text)
@@ -154,42 +193,47 @@ class GuardChain:
         leaking = work.findings.get(LEAKAGE)
         if leaking is not None and work.watch:
             for leak in work.watch.find(text):
-                leaking.note(Hit(number, leak.start, leak.end, f"LEAK/{leak.kind}", rule=leak.id))
-        text = self._spans(number, folded, work)
+                leaking.note(Hit(number, leak.start, leak.end, f"LEAK/{leak.kind}", rule=leak.id), leaking.at(part))
+        text = self._spans(number, part, folded, work)
         return part if text == part.text else replace(part, text=text)
 
     def _injection(self, number: int, part: Part, folded: Folded, findings: _Findings) -> None:
         scorer = self.toolbox.injection
         assert scorer is not None
-        scored = scorer.score(folded, part.role, findings.rule.how == EVERY_STAGE)
+        scored = scorer.score(folded, part.role, findings.at(part).how == EVERY_STAGE)
         findings.stages.add(scored.stage)
         findings.score_ppm = max(findings.score_ppm, scored.score_ppm)
-        if scored.score_ppm < findings.rule.threshold_ppm:
+        rule = rule_at(findings.rule, part.role, _language(folded, languages_of(findings.rule)))
+        if scored.score_ppm < rule.threshold_ppm:
             return
         hits = scored.hits or (Found(0, len(folded.source), f"INJECTION/{scored.stage}", scored.score_ppm),)
         for hit in hits[:MAX_HITS]:
-            findings.note(Hit(number, hit.start, hit.end, hit.type, hit.score_ppm, hit.rule))
+            findings.note(Hit(number, hit.start, hit.end, hit.type, hit.score_ppm, hit.rule), rule)
 
-    def _spans(self, number: int, folded: Folded, work: _Work) -> str:
+    def _spans(self, number: int, part: Part, folded: Folded, work: _Work) -> str:
         """Secrets and personal data: one scan, then the tagger where the policy acts on names."""
         secrets, personal = work.findings.get(SECRETS), work.findings.get(PII)
         if secrets is None and personal is None:
             return folded.source
         plain = folded.plain
-        found = self.toolbox.scanner.find(plain)
-        if personal is not None and self.toolbox.names is not None and _acts_on_names(personal.rule):
+        found = work.finder.find(plain)
+        rules = {id(each): each.at(part) for each in (secrets, personal) if each is not None}
+        if personal is not None and self.toolbox.names is not None and (work.names or _acts_on_names(rules[id(personal)])):
             found = _merged(found, self.toolbox.names.find(plain))
+        if personal is not None and action_of(rules[id(personal)], FORGED) is not Action.ALLOW:
+            found = _merged(found, sorted(forged(plain, work.secret), key=lambda each: each.start))
         source, pieces, cursor = folded.source, [], 0
         for span in found:
             findings = secrets if span.type.startswith(_SECRET) else personal
             if findings is None:
                 continue
             start, end = folded.plain_span(span.start, span.end)
-            action = findings.note(Hit(number, start, end, span.type, span.score_ppm, span.rule))
+            rule = rules[id(findings)]
+            action = findings.note(Hit(number, start, end, span.type, span.score_ppm, span.rule), rule)
             if action is Action.REDACT and work.enforce and start >= cursor:
                 key = value_key(span.type, plain[span.start : span.end].casefold())
                 pieces.append(source[cursor:start])
-                pieces.append(replacement(findings.rule.how, span.type, key, source[start:end], work.pseudonyms, work.secret))
+                pieces.append(replacement(work.how(rule, span.type), span.type, key, source[start:end], work.pseudonyms, work.secret))
                 cursor = end
         return "".join([*pieces, source[cursor:]]) if cursor else source
 
@@ -197,13 +241,13 @@ class GuardChain:
 
     def _decisions(self, name: str, findings: _Findings, enforce: bool) -> list[Decision]:
         """One decision per action, most severe first; one that allows where nothing was found."""
-        rule, version = findings.rule, self._versions.get(name, "")
+        version = self._versions.get(name, "")
         score, stage = findings.score_ppm, max(findings.stages, default="", key=STAGES.index)
         made = []
         for action in sorted(findings.by_action, key=SEVERITY.__getitem__, reverse=True):
             hits = findings.by_action[action]
             acted = len(hits) if enforce and action in _ACTS else 0
-            how = ("remove" if name == SANITIZE else rule.how) if action is Action.REDACT else ""
+            how = ("remove" if name == SANITIZE else "+".join(findings.hows)) if action is Action.REDACT else ""
             made.append(
                 Decision(name, CONTROLS[name], action, how, _REASONS[name], tuple(hits), acted, enforce, len(hits), score, stage, version)
             )
@@ -217,12 +261,21 @@ def _addresses_model(part: Part) -> bool:
     return part.role in (Role.USER, Role.TOOL, Role.DOCUMENT)
 
 
+def _language(folded: Folded, named: frozenset[str]) -> str:
+    """The language of a text, as far as a rule asks for it: English or `other` where no other one is named; "" where none is."""
+    if not named:
+        return ""
+    if named - {ENGLISH, OTHER} and (found := identify(folded.source)[0]):
+        return found
+    return ENGLISH if looks_english(folded.text) else OTHER
+
+
 def _acts_on_names(rule: GuardRule) -> bool:
     return any(action_of(rule, name) is not Action.ALLOW for name in NAMES)
 
 
 def _merged(found: list[Found], names: list[Found]) -> list[Found]:
-    """Both in order; a name that overlaps what has a form is dropped."""
+    """Both in order; what of the second overlaps the first is dropped."""
     if not names:
         return found
     taken, kept = iter(found), []

@@ -59,9 +59,9 @@ def last_safe(text: str, limit: int) -> int:
     return 0
 
 
-def overlong(text: str) -> bool:
-    """Whether the canonical walk must be taken: more pending text than one window."""
-    return len(text) > MAX_TOKEN + _AHEAD
+def overlong(text: str, ahead: int = 0) -> bool:
+    """Whether the canonical walk must be taken: more pending text than one window, and `ahead` characters beyond."""
+    return len(text) > MAX_TOKEN + max(_AHEAD, ahead)
 
 
 def window_cut(text: str) -> tuple[int, bool]:

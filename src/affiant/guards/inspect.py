@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from affiant.guards.answer import AnswerContext
 from affiant.guards.chain import INJECTION, STAGES, GuardChain
 from affiant.guards.model import SEVERITY, Action, Decision, Exchange, Hit, Kind, Mode, Part, Policy, Role
+from affiant.guards.quality.schema import Expected
 from affiant.guards.redact import Pseudonyms
 
 _KINDS = {Role.TOOL: Kind.TOOL_RESULT, Role.DOCUMENT: Kind.TOOL_RESULT}
@@ -35,13 +36,16 @@ class Inspection:
     stage: str
 
 
-def inspect(text: str, role: Role, policy: Policy, chain: GuardChain, context: str = "", question: str = "") -> Inspection:
+def inspect(
+    text: str, role: Role, policy: Policy, chain: GuardChain, context: str = "", question: str = "", expected: Expected | None = None
+) -> Inspection:
     """Run every guard of a policy over one text, in watch.
 
     Args:
         role: who wrote it; an assistant's text is looked at as an answer too.
         context: what an assistant's text should rest on; "": groundedness is not asked.
         question: that it answers.
+        expected: the form that an assistant's text was asked to have.
     """
     part = Part("text", role, _KINDS.get(role, Kind.TEXT), text)
     exchange = Exchange("inspection", "inspection", "", "", "internal", False, (part,))
@@ -50,7 +54,7 @@ def inspect(text: str, role: Role, policy: Policy, chain: GuardChain, context: s
         asked = [Part("context", Role.DOCUMENT, Kind.TEXT, context)] if context else []
         if question:
             asked.append(Part("question", Role.USER, Kind.TEXT, question))
-        request = AnswerContext(tuple(asked), Pseudonyms())
+        request = AnswerContext(tuple(asked), Pseudonyms(), expected, stream=True)
         guard = chain.answer(request, policy, Mode.WATCH)
         guard.text(text)
         decisions += guard.decisions()

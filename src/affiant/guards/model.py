@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from affiant.guards.quality.schema import Expected
+from affiant.guards.scan import Beside
+
 
 class Role(StrEnum):
     """Who wrote a part."""
@@ -83,6 +86,8 @@ class Exchange:
         label: classification in force: public, internal, confidential, restricted.
         stream: whether the answer is streamed.
         parts: content in wire order.
+        expected: what it asks of the form of its answer; None: nothing, or nobody looks.
+        shapes: entity types whose pseudonyms must keep the shape of a value, since a schema in the request asks for it.
     """
 
     id: str
@@ -92,6 +97,8 @@ class Exchange:
     label: str
     stream: bool
     parts: tuple[Part, ...]
+    expected: Expected | None = None
+    shapes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +110,14 @@ class GuardRule:
         how: for redact: a way of `redact.HOWS`; for injection `every_stage`: ask dear stages even where cheap ones are sure.
         threshold_ppm: score at or above which a scoring guard hits, parts per million.
         types: entity type -> action, where it differs; an empty mapping means all types that the guard knows.
+        at: place -> the rule there, where it differs; a place is a role, `role/language`, `*/language`, or `answer`.
     """
 
     action: Action
     how: str = "mask"
     threshold_ppm: int = 500_000
     types: dict[str, Action] = field(default_factory=dict)
+    at: dict[str, GuardRule] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +129,20 @@ class Policy:
         digest: hex SHA-256 of its canonical content; recorded with each decision.
         guards: guard name -> rule; a guard that is not named does not run.
         on_evidence_loss: `refuse` (default) or `open`.
+        on_busy: `refuse` (default) or `pass_flagged`, where guards are too busy to look.
+        own: detectors that it declares; None: none.
+        labels: type of what is found -> label of what holds it.
+        on_label: what happens where that is above the route's label: flag or block.
     """
 
     id: str
     digest: str
     guards: dict[str, GuardRule]
     on_evidence_loss: str = "refuse"
+    own: Beside | None = None
+    on_busy: str = "refuse"
+    labels: dict[str, str] = field(default_factory=dict)
+    on_label: Action = Action.FLAG
 
 
 @dataclass(frozen=True, slots=True)

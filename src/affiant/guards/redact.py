@@ -134,6 +134,10 @@ class Pseudonyms:
         """The text with every placeholder of this exchange undone."""
         return _restore(self, text) if self.originals else text
 
+    def stands_in(self, text: str) -> bool:
+        """Whether a span of text is, or holds, a placeholder of this exchange."""
+        return bool(self.originals) and any(form.name in self.originals for form in self.forms.find(text))
+
     def holdback(self, text: str) -> int:
         """Length of the longest suffix that may still become a placeholder of this exchange."""
         return self.forms.held(text) if self.originals else 0

@@ -17,6 +17,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import hyperscan
 
@@ -82,6 +83,27 @@ class Found:
     type: str
     score_ppm: int = FULL
     rule: str = ""
+
+
+class Finder(Protocol):
+    """Finds spans in one text."""
+
+    def find(self, text: str, start: int = 0) -> list[Found]:
+        """Spans that begin at or after `start`; what lies before is context."""
+        ...
+
+
+class Beside(Protocol):
+    """Finds more than the detectors that every process has."""
+
+    @property
+    def reach(self) -> int:
+        """Characters of its longest span."""
+        ...
+
+    def beside(self, built_in: Finder) -> Finder:
+        """Both as one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,14 @@ decides nothing, and its decision names no version.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from affiant.guards.model import Role
-from affiant.guards.scan import Found
+from affiant.guards.scan import Finder, Found
 from affiant.guards.text import Folded
-
-
-class Finder(Protocol):
-    """Finds spans in one text."""
-
-    def find(self, text: str, start: int = 0) -> list[Found]:
-        """Spans that begin at or after `start`; what lies before is context."""
-        ...
 
 
 class NameFinder(Protocol):
@@ -127,3 +120,9 @@ class Toolbox:
     grounder: Grounder | None = None
     quality: QualityChecker | None = None
     versions: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """What names these versions in evidence: 16 hex digits of the SHA-256 over them; "" where there are none."""
+        lines = "".join(f"{guard} {version}\n" for guard, version in sorted(self.versions))
+        return hashlib.sha256(lines.encode()).hexdigest()[:16] if lines else ""

@@ -77,9 +77,11 @@ _TYPES = (
     EventType("exchange.opened", "gateway", "An accepted exchange, durable before the first byte leaves for a provider.", {
         "surface": "chat.completions, responses, messages, embeddings",
         "route": "route id", "key": "key id", "label": "classification in force",
-        "mode": "watch, warn or enforce", "stream": "0/1", "overlap": "0/1",
+        "detected?": "label of what the request holds, by the policy", "mode": "watch, warn or enforce",
+        "risk?": "of the route: low or high; omitted where limited", "stream": "0/1", "overlap": "0/1",
         "links": "list of {provider, model, version, cap}: permitted, of the surface's format, in order, cap = most attempts",
-        "decisions": _DECISIONS, "scores?": _SCORES, "parts": "content parts seen", "uninspected": "parts not inspected",
+        "decisions": _DECISIONS, "scores?": _SCORES, "guards?": "digest of the versions of guards: ref of guards.loaded",
+        "parts": "content parts seen", "uninspected": "parts not inspected",
         "commit_received": "hex salted commitment to the request as received",
         "commit_sent": "hex, to the request as sent", "epoch": "snapshot epoch",
         "est_tokens": "reserved input + max_tokens"}),
@@ -92,9 +94,16 @@ _TYPES = (
         "uninspected?": "parts of the answer not inspected",
         "decisions": _DECISIONS, "scores?": _SCORES, "commit_released?": "hex, to the answer as released"}),
     EventType("exchange.refused", "gateway", "Refused before forwarding.", {
-        "surface": "as in opened; models, other",
-        "route?": "route id named", "key?": "key id", "code": "stable code", "control": "control id",
-        "status": "HTTP status", "decisions?": _DECISIONS, "scores?": _SCORES, "commit_received?": "hex", "epoch": "snapshot epoch"}),
+        "surface": "as in opened; models, other", "route?": "route id named", "key?": "key id", "code": "stable code",
+        "control": "control id",
+        "status": "HTTP status", "guards?": "as in exchange.opened", "detected?": "as in exchange.opened",
+        "decisions?": _DECISIONS, "scores?": _SCORES, "commit_received?": "hex", "epoch": "snapshot epoch"}),
+    EventType("guard.alert", "operations", "What guards decided over a window exceeded what a policy allows. ref = route id.", {
+        "policy": "policy id", "rule": "id of the alert in the policy", "of": "block, flag, redact (share of exchanges) or score (mean)",
+        "guard?": "which guard; any where omitted", "type?": "of what was found; any where omitted", "value": "parts per million",
+        "over": "threshold, parts per million", "exchanges": "in the window; of a score, how many were given", "from": "µs", "to": "µs"}),
+    EventType("guards.loaded", "gateway", "A worker began to guard with these versions. ref = their digest, which exchanges name.", {
+        "versions": "list of {guard, version} of models", "software": "version of Affiant"}),
     EventType("exchange.refused_many", "gateway", "Unauthenticated refusals above the stated rate, counted.", {
         "from": "µs", "to": "µs", "count": "refusals", "source": "hex, keyed hash of the address", "code": "stable code"}),
     EventType("exchange.interrupted", "ledger", "Its producer ended while it was open; attempts lie within the opened caps.", {
@@ -180,11 +189,14 @@ _TYPES = (
         "models": "list of model id, in order", "policy": "policy id", "policy_digest": "hex", "mode": "watch, warn, enforce",
         "label": "classification", "tenant?": "only this tenant", "strict?": "1: no fields that a format does not have",
         "redacts": "list of PII types that its policy acts on",
-        "change": "change id"},
+        "risk?": "low or high; omitted where limited", "change": "change id"},
         carried=True, ended_by=("route.removed",)),
     EventType("route.removed", "records", "A route is gone.", {"change": "change id"}),
     EventType("policy.set", "records", "A policy. ref = policy id.", {
         "digest": "hex", "guards": "list of {guard, action, how?}", "redacts": "list of PII types", "on_evidence_loss": "refuse or open",
+        "on_busy?": "pass_flagged; omitted where it refuses", "labels?": "list of {type, label}", "on_label?": "flag or block",
+        "at?": "list of {guard, place, action}: where a part's place changes what is done",
+        "overrides?": "list of {risk?, tenant?, guard, action}: by risk of the route or by tenant",
         "change": "change id"}, carried=True),
     EventType("limit.set", "records", "A limit. ref = limit id.", {
         "scope": "key:ID, tenant:ID, route:ID or all", "unit": "requests or tokens", "window_s": "seconds", "value": "count",

@@ -18,6 +18,7 @@ from affiant.kit.errors import AffiantError, NotFound
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.ledger import Draft, Event
+from affiant.operations.alerts import Alert, Alerts, Reading
 from affiant.operations.probe_key import ProbeKey, find_probe_key, save_probe_key
 from affiant.operations.probe_plans import INJECTION, PII, UNAPPROVED, UNAUTHENTICATED
 from affiant.operations.probes import Ports, run_probe
@@ -49,6 +50,7 @@ class Context:
         open_period: writes `period.opened` and its `state.carried` for (name, first instant in µs); says what it did.
         create_key: makes a gateway key for (owner, tenant) with the scope `*` and gives (key id, secret), so that a home has a key to
             probe with by itself; None: somebody makes one with `affiant key create --probes`.
+        reader: of the ledger, for alerts over windows; None: none are raised.
     """
 
     home: Home
@@ -62,6 +64,7 @@ class Context:
     anchor: Callable[[], Awaitable[str]]
     open_period: Callable[[str, int], Awaitable[str]]
     create_key: Callable[[str, str], Awaitable[tuple[str, str]]] | None = None
+    reader: Reading | None = None
 
 
 class Operations:
@@ -73,6 +76,7 @@ class Operations:
         self._injected = CLOCK_ENV in os.environ
         self._meter = ServiceMeter(context.home.node, derived / "service.json", self._injected)
         self._scheduler = Scheduler(self._jobs(), derived / "jobs.json", context.clock.now_us())
+        self._alerts = Alerts(context.reader) if context.reader is not None else None
         self._unwritten: list[Draft] = []
         self._key_epoch = -1
         self._probe_key: ProbeKey | None = None
@@ -123,6 +127,7 @@ class Operations:
     async def _work(self) -> list[Outcome]:
         async with self._turn:
             await self._prepare_probe_key()
+            await self._raise_alerts()
             outcomes = []
             taken = self._scheduler.take(self._context.clock.now_us())
             for job, due_us in taken:
@@ -134,6 +139,23 @@ class Operations:
                     self._note(outcomes[-1])
             await self._write([])
             return outcomes
+
+    async def _raise_alerts(self) -> None:
+        """Once a minute: events for windows that are over and exceed what a policy allows."""
+        alerts, now_us = self._alerts, self._context.clock.now_us()
+        if alerts is None or not alerts.due(now_us):
+            return
+        drafts = await asyncio.to_thread(alerts.look, self._context.snapshot(), now_us)
+        if drafts:
+            try:
+                await self._context.append(drafts)
+            except AffiantError:
+                alerts.withdraw(drafts)
+                raise
+
+    def alerts(self) -> list[Alert]:
+        """Alerts of the last day, the newest first."""
+        return self._alerts.recent(self._context.clock.now_us()) if self._alerts is not None else []
 
     async def _run_apart(self, job: Job, due_us: int, before: asyncio.Task[None] | None) -> None:
         if before is not None:

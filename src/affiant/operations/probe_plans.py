@@ -15,10 +15,11 @@ import msgspec
 from affiant.kit.errors import NotFound
 from affiant.operations import probe_texts as texts
 from affiant.operations.probe_key import ProbeKey
-from affiant.records.snapshot import KeySnap, RouteSnap, RuleSnap, Snapshot
+from affiant.records.snapshot import KeySnap, PlaceSnap, RouteSnap, RuleSnap, Snapshot
 
 UNAUTHENTICATED, INJECTION, PII, UNAPPROVED = "unauthenticated", "injection", "pii", "unapproved-model"
 ALLOWED = "allowed"
+Rule = RuleSnap | PlaceSnap
 PII_REDACTED = "pii_redacted"
 
 _CLIENTS = (
@@ -87,22 +88,24 @@ def _routes(snapshot: Snapshot, key: KeySnap) -> list[RouteSnap]:
     ]
 
 
-def _rule(snapshot: Snapshot, route: RouteSnap, guard: str) -> RuleSnap | None:
+def _rule(snapshot: Snapshot, route: RouteSnap, guard: str, tenant: str) -> Rule | None:
+    """What the policy of a route says of a guard in what a user writes, for a tenant."""
     for policy in snapshot.policies:
         if policy.id == route.policy:
-            return next((rule for rule in policy.rules if rule.guard == guard), None)
+            rule = next((rule for rule in policy.rules_for(route.risk, tenant) if rule.guard == guard), None)
+            return rule.at.get("user/en") or rule.at.get("user", rule) if rule else None
     return None
 
 
-def _redacted(rule: RuleSnap) -> tuple[str, ...]:
+def _redacted(rule: Rule) -> tuple[str, ...]:
     return tuple(each for each in texts.PERSONAL_TYPES if rule.types.get(each, rule.action) == "redact")
 
 
-def _blocks(rule: RuleSnap) -> bool:
+def _blocks(rule: Rule) -> bool:
     return rule.action == "block"
 
 
-def _enforced_routes(snapshot: Snapshot, key: KeySnap, guard: str, wanted: Callable[[RuleSnap], object]) -> list[RouteSnap]:
+def _enforced_routes(snapshot: Snapshot, key: KeySnap, guard: str, wanted: Callable[[Rule], object]) -> list[RouteSnap]:
     """Routes that the key may use and whose policy enforces a guard as wanted.
 
     Raises:
@@ -110,7 +113,7 @@ def _enforced_routes(snapshot: Snapshot, key: KeySnap, guard: str, wanted: Calla
     """
     found = []
     for route in _routes(snapshot, key):
-        rule = _rule(snapshot, route, guard)
+        rule = _rule(snapshot, route, guard, key.tenant)
         if route.mode == "enforce" and rule is not None and wanted(rule):
             found.append(route)
     if not found:
@@ -140,9 +143,9 @@ def plan_injection(snapshot: Snapshot, key: ProbeKey, rng: Random) -> Plan:
 
 def plan_pii(snapshot: Snapshot, key: ProbeKey, rng: Random) -> Plan:
     """Planted personal data on a route that redacts it, of the types that it redacts."""
-    routes = _enforced_routes(snapshot, _key_of(snapshot, key), PII, _redacted)
-    route = rng.choice(routes)
-    rule = _rule(snapshot, route, PII)
+    known = _key_of(snapshot, key)
+    route = rng.choice(_enforced_routes(snapshot, known, PII, _redacted))
+    rule = _rule(snapshot, route, PII, known.tenant)
     text = f"{texts.question(rng)} {texts.personal(rng, _redacted(rule) if rule else ())}"
     return Plan(PII, _body(rng, route.id, text), _headers(rng, key.secret), key.key_id, PII_REDACTED)
 

@@ -15,6 +15,7 @@ from affiant.records.changes import open_change
 from affiant.records.content import canonical, digest_of, redacted_types
 from affiant.records.model import Change, Content, Governed
 from affiant.records.references import reference_faults, users_of
+from affiant.records.snapshot import DEFAULT_RISK
 from affiant.records.unit import Unit, actor_of
 
 DEFAULT_POLICY = "default"
@@ -101,7 +102,7 @@ def _write_kind(unit: Unit, change: Change, before: Content | None, approved_by:
         ]
         emit("policy.set", {
             "digest": change.digest, "guards": guards, "redacts": redacted_types(content), "on_evidence_loss": content["on_evidence_loss"],
-        })  # fmt: skip
+        } | _departures(content))  # fmt: skip
         _repeat_routes(unit, target, change.id, actor)
     elif change.kind == "provider":
         emit("provider.set", {name: content[name] for name in ("kind", "base_url", "region", "network", "labels")})
@@ -112,6 +113,26 @@ def _write_kind(unit: Unit, change: Change, before: Content | None, approved_by:
         emit("limit.set", dict(content))
     else:
         emit("commitment.set", dict(content))
+
+
+def _departures(content: Content) -> dict[str, Any]:
+    """Where a policy departs from what it says of each guard: by place, by risk or tenant, while guards are busy, and in labels."""
+    at = [
+        {"guard": name, "place": place, "action": each["action"]}
+        for name, rule in sorted(content["guards"].items())
+        for place, each in rule.get("at", {}).items()
+        if each["action"] != rule["action"]
+    ]
+    overrides = [
+        {name: override[name] for name in ("risk", "tenant") if override[name]} | {"guard": guard, "action": rule["action"]}
+        for override in content.get("overrides", [])
+        for guard, rule in sorted(override["guards"].items())
+    ]
+    busy = {"on_busy": content["on_busy"]} if "on_busy" in content else {}
+    labels = {name: content[name] for name in ("labels", "on_label") if name in content}
+    if labels:
+        labels["labels"] = [{"type": name, "label": label} for name, label in content["labels"].items()]
+    return busy | labels | ({"at": at} if at else {}) | ({"overrides": overrides} if overrides else {})
 
 
 def _write_model(unit: Unit, change: Change, before: Content | None, approved_by: str, actor: str) -> None:
@@ -139,11 +160,13 @@ def _implicit(model: str) -> Content:
 
 def emit_route(unit: Unit, route: str, content: Content, change: str, actor: str) -> None:
     """Write `route.set` with the policy as it is in force now."""
-    policy = unit.store.governed("policy", content["policy"])
+    policy, risk = unit.store.governed("policy", content["policy"]), content.get("risk", DEFAULT_RISK)
     body: dict[str, Any] = {
         "models": content["models"], "policy": content["policy"], "policy_digest": policy.digest if policy else "", "mode": content["mode"],
-        "label": content["label"], "redacts": redacted_types(policy.content if policy else None), "change": change,
+        "label": content["label"], "redacts": redacted_types(policy.content if policy else None, risk, content["tenant"]), "change": change,
     }  # fmt: skip
+    if risk != DEFAULT_RISK:
+        body["risk"] = risk
     if content["tenant"]:
         body["tenant"] = content["tenant"]
     if content.get("strict"):

@@ -11,6 +11,7 @@ from typing import Any
 from affiant.kit.errors import BadInput, Conflict, Forbidden, NotFound
 from affiant.ledger import Draft
 from affiant.records.content import canonical, digest_of, governed_kinds, limit_id, read_content
+from affiant.records.detectors import Judge, no_judge, note_faults
 from affiant.records.faults import Faults
 from affiant.records.fields import id_fault
 from affiant.records.model import Change, Content
@@ -31,7 +32,7 @@ def check_kind(kind: str) -> None:
         raise BadInput(f"`{kind}` is not a kind of record.", f"One of: {', '.join(governed_kinds())}.")
 
 
-def read_proposal(kind: str, target: str, raw: Any, resolve: Resolve) -> tuple[str, Content | None, str]:
+def read_proposal(kind: str, target: str, raw: Any, resolve: Resolve, judge: Judge = no_judge) -> tuple[str, Content | None, str]:
     """Check what somebody proposes, before any transaction (it may look names up).
 
     Args:
@@ -52,6 +53,7 @@ def read_proposal(kind: str, target: str, raw: Any, resolve: Resolve) -> tuple[s
             raise BadInput(f"A {kind} cannot be removed.", "Set it to other content.")
     else:
         _, content = read_content(kind, raw, kind, faults, resolve)
+        note_faults(content, kind, faults, judge)
         if kind == "limit" and not faults.items:
             target = target or limit_id(content)
     problem = id_fault(target, person=kind == "person") if target or not faults.items else ""

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from affiant.records.activate import effective_routes
 from affiant.records.policies import policy_snap
-from affiant.records.snapshot import KeySnap, LimitSnap, ModelSnap, ProtectedSnap, ProviderSnap, RouteSnap, Snapshot, TenantKeySnap
+from affiant.records.snapshot import (
+    DEFAULT_RISK,
+    KeySnap,
+    LimitSnap,
+    ModelSnap,
+    ProtectedSnap,
+    ProviderSnap,
+    RouteSnap,
+    Snapshot,
+    TenantKeySnap,
+)
 from affiant.records.store import Store
 from affiant.records.tenants import month_of, open_key, step
 
@@ -37,7 +47,7 @@ def compile_snapshot(store: Store, master: bytes, node: str, origin: str, now_us
     routes = tuple(
         RouteSnap(
             route, tuple(content["models"]), content["policy"], content["mode"], content["label"], content["tenant"], int(implicit),
-            content.get("strict", 0),
+            content.get("strict", 0), content.get("risk", DEFAULT_RISK),
         )
         for route, (content, implicit) in sorted(effective_routes(store).items())
     )  # fmt: skip

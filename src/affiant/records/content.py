@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -17,19 +16,16 @@ from affiant.kit.errors import BadInput
 from affiant.kit.secretref import check_ref
 from affiant.records.faults import Faults
 from affiant.records.fields import Fields, id_fault
-from affiant.records.guardwords import GUARDS, PII_TYPES, REDACTING, types_of, written_out
+from affiant.records.guardwords import PII_TYPES
 from affiant.records.model import Content
 from affiant.records.network import Resolve, url_fault
 from affiant.records.roles import ROLES
+from affiant.records.rules import read_policy_fields, rules_for
+from affiant.records.snapshot import DEFAULT_RISK, LABELS, RISKS
 
-LABELS = ("public", "internal", "confidential", "restricted")
 MODES = ("watch", "warn", "enforce")
-ACTIONS = ("allow", "flag", "redact", "hold", "block")
-HOWS = ("mask", "partial", "hash", "remove", "pseudonymize", "pseudonymize_shape")
 PROVIDER_KINDS = ("openai", "anthropic")
 UNITS = ("requests", "tokens")
-DEFAULT_THRESHOLD_PPM = 500_000
-EVERY_STAGE = "every_stage"
 PROTECTED_KINDS = ("document", "canary", "marker")
 MAX_PRINTS = 20_000
 _PRINTS = re.compile(r"(?:[0-9a-f]{16})+")
@@ -102,46 +98,12 @@ def _route(fields: Fields, resolve: Resolve) -> Content:
         "label": fields.choice("label", LABELS, "internal"), "tenant": fields.tenant("tenant", ""),
     }  # fmt: skip
     strict = min(1, fields.count("strict", default=0))
-    return content | ({"strict": 1} if strict else {})
-
-
-def _how(action: str) -> str:
-    return "mask" if action == "redact" else ""
-
-
-def _rule(guard: str, raw: object, path: str, faults: Faults, recorded: bool) -> Content:
-    fields = Fields(raw, path, faults, recorded)
-    action = fields.choice("action", ACTIONS)
-    how = fields.choice("how", ("", EVERY_STAGE), "") if guard == "injection" else fields.choice("how", HOWS, _how(action))
-    kept = fields.has_recorded("threshold_ppm")  # as it is recorded, with everything written out
-    if kept:
-        threshold: int | None = fields.count("threshold_ppm")
-    else:
-        threshold = fields.ppm("threshold", DEFAULT_THRESHOLD_PPM)
-    types = fields.mapping("types")
-    known = types_of(guard)
-    for name, value in types.items():
-        if known is not None and name not in known:
-            fields.fault(f"types.{name}", f"is not a type that this version finds; one of: {', '.join(known)}.")
-        elif value not in ACTIONS:
-            fields.fault(f"types.{name}", f"must be one of: {', '.join(ACTIONS)}.")
-    if "redact" in (action, *types.values()) and guard not in REDACTING:
-        fields.fault("action", f"{guard} has nothing to redact; use block or flag.")
-    fields.done()
-    return {"action": action, "how": how, "threshold_ppm": threshold, "types": types if kept else written_out(guard, action, types)}
+    risk = fields.choice("risk", RISKS, DEFAULT_RISK)
+    return content | ({"strict": 1} if strict else {}) | ({} if risk == DEFAULT_RISK else {"risk": risk})
 
 
 def _policy(fields: Fields, resolve: Resolve) -> Content:
-    guards: dict[str, Any] = {}
-    raw = fields.mapping("guards")
-    if not raw:
-        fields.fault("guards", "must name at least one guard.")
-    for name, rule in raw.items():
-        if name not in GUARDS:
-            fields.fault(f"guards.{name}", f"is not a guard; one of: {', '.join(GUARDS)}.")
-        else:
-            guards[name] = _rule(name, rule, f"{fields.path}.guards.{name}", fields.faults, fields.recorded)
-    return {"guards": guards, "on_evidence_loss": fields.choice("on_evidence_loss", ("refuse", "open"), "refuse")}
+    return read_policy_fields(fields)
 
 
 def _limit(fields: Fields, resolve: Resolve) -> Content:
@@ -209,10 +171,15 @@ def governed_kinds() -> tuple[str, ...]:
     return tuple(_READERS)
 
 
-def redacted_types(policy: Content | None) -> list[str]:
-    """PII types on which a policy acts (redact, hold or block), sorted; what the privacy control reads."""
-    rule = (policy or {}).get("guards", {}).get("pii")
+def redacted_types(policy: Content | None, risk: str = DEFAULT_RISK, tenant: str = "") -> list[str]:
+    """PII types on which a policy acts (redact, hold or block) in some part, sorted; what the privacy control reads.
+
+    Args:
+        risk: of the route that follows it.
+        tenant: of the only one that may use that route; "": any.
+    """
+    rule = rules_for(policy or {"guards": {}}, risk, tenant).get("pii")
     if rule is None:
         return []
-    types = dict.fromkeys(PII_TYPES, rule["action"]) | rule["types"]
-    return sorted(name for name, action in types.items() if action in ("redact", "hold", "block"))
+    told = [dict.fromkeys(PII_TYPES, each["action"]) | each["types"] for each in (rule, *rule.get("at", {}).values())]
+    return sorted({name for types in told for name, action in types.items() if action in ("redact", "hold", "block")})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from affiant.records.content import read_content
+from affiant.records.detectors import Judge, no_judge, note_faults
 from affiant.records.faults import Faults
 from affiant.records.fields import Fields
 from affiant.records.model import NO_TENANT, Content
@@ -51,7 +52,7 @@ class Document:
     keys: tuple[KeyItem, ...]
 
 
-def read_document(raw: Any, faults: Faults, resolve: Resolve) -> Document:
+def read_document(raw: Any, faults: Faults, resolve: Resolve, judge: Judge = no_judge) -> Document:
     """Read the whole file, noting every fault. Meaningful only if none was noted."""
     if not isinstance(raw, dict):
         faults.add("file", f"must be a mapping of sections: {', '.join((*SECTIONS, 'keys'))}.")
@@ -65,6 +66,7 @@ def read_document(raw: Any, faults: Faults, resolve: Resolve) -> Document:
         for number, entry in enumerate(_section(raw, section, faults)):
             path = f"{section}[{number}]"
             record, content = read_content(kind, entry, path, faults, resolve, with_id=True)
+            note_faults(content, path, faults, judge)
             awaits = entry.get("approved_by") if kind == "model" and isinstance(entry, dict) else ""
             _once(seen, kind, record, path, faults)
             items.append(Item(path, kind, record, content, awaits if isinstance(awaits, str) else ""))

@@ -23,6 +23,7 @@ from affiant.records.appeals import Appeals
 from affiant.records.apply import BOOTSTRAPPED, Apply
 from affiant.records.compile import compile_snapshot
 from affiant.records.controls import SHIPPED, adopt
+from affiant.records.detectors import Judge, no_judge
 from affiant.records.document import read_document
 from affiant.records.faults import Faults
 from affiant.records.fields import id_fault
@@ -60,6 +61,7 @@ class Records:
         on_commit: called after each commit that put events into the outbox (to wake the writer); from any thread, must not block.
         resolve: how a provider's host becomes addresses.
         create: makes `records.db`; `init` only. Elsewhere a missing file is an error, never a new one.
+        judge: of detectors that policies declare; without one none is taken in.
 
     Raises:
         CouldNotLook: `records.db` is missing or cannot be written.
@@ -68,10 +70,10 @@ class Records:
 
     def __init__(
         self, home: Home, keyring: Keyring, clock: Clock, on_commit: Callable[[], None] | None = None, resolve: Resolve = resolve_host,
-        create: bool = False,
+        create: bool = False, judge: Judge = no_judge,
     ) -> None:  # fmt: skip
         self.home, self.clock = home, clock
-        self._keyring, self._resolve = keyring, resolve
+        self._keyring, self._resolve, self._judge = keyring, resolve, judge
         self._units = Units(home.records_db, home.node, keyring.master, clock, on_commit, create)
         self._halves = Halves(home, keyring.master)
         self.sealed = SealedRecords(self._units, self._halves, self.require)
@@ -363,7 +365,7 @@ class Records:
         """
         changes.check_kind(kind)
         self.require(author, f"change.propose:{kind}")
-        target, content, awaits = changes.read_proposal(kind, target, raw, self._resolve)
+        target, content, awaits = changes.read_proposal(kind, target, raw, self._resolve, self._judge)
         if emergency and not reason.strip():
             raise BadInput("An emergency change needs a reason.", "Give --reason.")
         awaits = approved_by or awaits
@@ -475,7 +477,7 @@ class Records:
         if self.bootstrapped:
             self.require(author, "apply")
         faults = Faults(name)
-        document = read_document(raw, faults, self._resolve)
+        document = read_document(raw, faults, self._resolve, self._judge)
         rights = {action: author == LOCAL or self._known_may(author, action) for action in roles.MATRIX}
         with self._units.write() as unit:
             work = Apply(unit, document, author, lambda action: rights[action], built_in_policies(), faults)

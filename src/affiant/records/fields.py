@@ -20,6 +20,7 @@ MAX_COUNT = 10**15
 _WINDOW = re.compile(r"(\d{1,9})\s*(s|m|h|d)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, None: 1}
 _PPM = 1_000_000
+_YES, _NO = (True, "true", "1"), (False, "false", "0")
 
 
 def id_fault(value: object, person: bool = False) -> str:
@@ -166,6 +167,33 @@ class Fields:
             self.fault(name, "must be a share such as 0.999" + (" or 99.9 %" if percent else "") + ", with at most six decimals.")
             return default
         return int(scaled)
+
+    def flag(self, name: str, default: int) -> int:
+        """Yes or no, as 1 or 0: `true`, `false`, or as it is recorded."""
+        value = self._get(name)
+        if value is None:
+            return default
+        if value not in (*_YES, *_NO):
+            self.fault(name, "must be true or false.")
+            return default
+        return int(value in _YES)
+
+    def exact(self, name: str, default: str | None = None, max_chars: int = 500) -> str:
+        """A text whose blanks count, such as a pattern."""
+        value = self.text(name, default, max_chars)
+        if isinstance(self.raw.get(name), str) and value != self.raw[name]:
+            self.fault(name, "begins or ends with a blank; write it as `[ ]`, so that it is seen to be meant.")
+        return value
+
+    def sequence(self, name: str, most: int) -> list[Any]:
+        """A list of anything, at most so long; [] if absent."""
+        value = self._get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or len(value) > most:
+            self.fault(name, f"must be a list of at most {most}.")
+            return []
+        return value
 
     def has_recorded(self, name: str) -> bool:
         """Whether a field stands as records keep it, where that is allowed."""

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from affiant.records.content import digest_of, read_content
+from affiant.records.detectors import Judge, detector_snaps, no_judge, note_faults
 from affiant.records.faults import Faults
 from affiant.records.model import Content
 from affiant.records.network import resolve_host
-from affiant.records.snapshot import PolicySnap, RuleSnap
+from affiant.records.rules import ON_BUSY
+from affiant.records.snapshot import AlertSnap, OverrideSnap, PlaceSnap, PolicySnap, RuleSnap
 from affiant.records.yamlfile import load_yaml
 
 LIBRARY = Path(__file__).resolve().parents[1] / "catalog" / "library" / "policies"
@@ -31,14 +33,21 @@ def read_policy(raw: Any, path: str) -> tuple[str, Content]:
     return found, content
 
 
-def load_policy_file(path: Path) -> PolicySnap:
+def load_policy_file(path: Path, judge: Judge = no_judge) -> PolicySnap:
     """A policy from a YAML file.
+
+    Args:
+        judge: of the detectors that it declares.
 
     Raises:
         NotFound: no such file.
         FaultyInput: with every fault.
     """
-    return policy_snap(*read_policy(load_yaml(path), path.name))
+    policy, content = read_policy(load_yaml(path), path.name)
+    faults = Faults(path.name)
+    note_faults(content, "policy", faults, judge)
+    faults.stop()
+    return policy_snap(policy, content)
 
 
 def built_in_policies() -> dict[str, Content]:
@@ -48,8 +57,26 @@ def built_in_policies() -> dict[str, Content]:
 
 def policy_snap(policy: str, content: Content) -> PolicySnap:
     """A policy as workers see it."""
-    rules = tuple(
-        RuleSnap(guard, rule["action"], rule["how"], rule["threshold_ppm"], rule["types"])
-        for guard, rule in sorted(content["guards"].items())
-    )
-    return PolicySnap(policy, digest_of(content), rules, content["on_evidence_loss"])
+    return PolicySnap(
+        policy, digest_of(content), _rule_snaps(content["guards"]), content["on_evidence_loss"],
+        detector_snaps(content.get("detectors", [])),
+        tuple(OverrideSnap(each["risk"], each["tenant"], _rule_snaps(each["guards"])) for each in content.get("overrides", [])),
+        content.get("on_busy", ON_BUSY[0]),
+        tuple(
+            AlertSnap(each["id"], each["of"], each["guard"], each["type"], each["over_ppm"], each["window_s"], each["least"])
+            for each in content.get("alerts", [])
+        ),
+        content.get("labels", {}), content.get("on_label", "flag"),
+    )  # fmt: skip
+
+
+def _rule_snaps(guards: dict[str, Content]) -> tuple[RuleSnap, ...]:
+    made = []
+    for guard, rule in sorted(guards.items()):
+        at = {place: PlaceSnap(*_told(each)) for place, each in rule.get("at", {}).items()}
+        made.append(RuleSnap(guard, *_told(rule), at))
+    return tuple(made)
+
+
+def _told(rule: Content) -> tuple[str, str, int, dict[str, str]]:
+    return rule["action"], rule["how"], rule["threshold_ppm"], rule["types"]

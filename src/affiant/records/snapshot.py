@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import msgspec
 
+LABELS = ("public", "internal", "confidential", "restricted")
+RISKS = ("low", "limited", "high")
+"""Classes of a route by what its answers decide about."""
+DEFAULT_RISK = "limited"
+
 
 class KeySnap(msgspec.Struct, frozen=True, array_like=True):
     """A gateway key: `hash` is hex SHA-256 of its secret; `scope` are route or model ids ("*" = all of its tenant)."""
@@ -58,6 +63,16 @@ class RouteSnap(msgspec.Struct, frozen=True, array_like=True):
     tenant: str
     implicit: int = 0
     strict: int = 0
+    risk: str = DEFAULT_RISK
+
+
+class PlaceSnap(msgspec.Struct, frozen=True, array_like=True):
+    """How a rule differs at one place; see `guards.GuardRule`."""
+
+    action: str
+    how: str
+    threshold_ppm: int
+    types: dict[str, str]
 
 
 class RuleSnap(msgspec.Struct, frozen=True, array_like=True):
@@ -68,6 +83,55 @@ class RuleSnap(msgspec.Struct, frozen=True, array_like=True):
     how: str
     threshold_ppm: int
     types: dict[str, str]
+    at: dict[str, PlaceSnap] = {}
+
+
+class PatternSnap(msgspec.Struct, frozen=True, array_like=True):
+    """A pattern that a policy declares; see `guards.detectors.declared.DeclaredPattern`."""
+
+    rule: str
+    type: str
+    regex: str
+    exact: str
+    ignore_case: int
+    width: int
+    whole: int
+    context: tuple[str, ...]
+    needs_context: int
+    score_ppm: int
+    context_score_ppm: int
+    check: str
+
+
+class DetectorSnap(msgspec.Struct, frozen=True, array_like=True):
+    """A detector that a policy declares."""
+
+    id: str
+    rank: int
+    patterns: tuple[PatternSnap, ...]
+
+
+class OverrideSnap(msgspec.Struct, frozen=True, array_like=True):
+    """Rules that replace those of a policy on routes of a risk, or for a tenant; "" stands for any."""
+
+    risk: str
+    tenant: str
+    rules: tuple[RuleSnap, ...]
+
+
+class AlertSnap(msgspec.Struct, frozen=True, array_like=True):
+    """An alert of a policy: what is counted over a window, and the value above which it is raised.
+
+    `of` is block, flag, redact (share of exchanges) or score (mean of `guard`); `guard` and `type` narrow it, "" any.
+    """
+
+    id: str
+    of: str
+    guard: str
+    type: str
+    over_ppm: int
+    window_s: int
+    least: int
 
 
 class PolicySnap(msgspec.Struct, frozen=True, array_like=True):
@@ -77,6 +141,20 @@ class PolicySnap(msgspec.Struct, frozen=True, array_like=True):
     digest: str
     rules: tuple[RuleSnap, ...]
     on_evidence_loss: str
+    detectors: tuple[DetectorSnap, ...] = ()
+    overrides: tuple[OverrideSnap, ...] = ()
+    on_busy: str = "refuse"
+    alerts: tuple[AlertSnap, ...] = ()
+    labels: dict[str, str] = {}
+    on_label: str = "flag"
+
+    def rules_for(self, risk: str, tenant: str) -> tuple[RuleSnap, ...]:
+        """The rules in force on a route of a risk for a tenant."""
+        rules = {rule.guard: rule for rule in self.rules}
+        for override in self.overrides:
+            if override.risk in ("", risk) and override.tenant in ("", tenant):
+                rules |= {rule.guard: rule for rule in override.rules}
+        return tuple(rules.values())
 
 
 class LimitSnap(msgspec.Struct, frozen=True, array_like=True):

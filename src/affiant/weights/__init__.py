@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from affiant.guards.builtin import built_in
+from affiant.guards.builtin import built_in, without_models
 from affiant.guards.grounded import Grounded
 from affiant.guards.injection import Cascade, Encode, InjectionModel
 from affiant.guards.names import NamesModel
 from affiant.guards.toolbox import Toolbox
 from affiant.kit.errors import BadInput
+from affiant.weights.keptscan import kept_scanner
 
 __all__ = ["PLACE", "arrays_of", "card_of", "has_encoder", "load_toolbox", "read_file", "version_of", "versions"]
 
@@ -101,11 +102,12 @@ def versions() -> tuple[tuple[str, str], ...]:
 
 
 @lru_cache(maxsize=1)
-def load_toolbox(tell: Callable[[str], None] | None = None) -> Toolbox:
+def load_toolbox(tell: Callable[[str], None], kept: Path | None = None) -> Toolbox:
     """Every detector and model of this installation; the encoder stage where its extra is there.
 
     Args:
         tell: is told once what this installation runs without.
+        kept: folder in which the compiled scan is kept from one start to the next; None: it is compiled.
 
     Raises:
         BadInput: a model's file is missing or not the one that its card names.
@@ -114,10 +116,10 @@ def load_toolbox(tell: Callable[[str], None] | None = None) -> Toolbox:
     data_encoder: Encode | None = None
     if has_encoder():
         encoder, data_encoder = _encoders()
-    elif tell is not None:
+    else:
         tell("The encoder stage is not installed (pip install 'affiant[encoder]'): injection is judged by rules and n-grams.")
     return replace(
-        built_in(),
+        without_models(kept_scanner(kept, tell)) if kept is not None else built_in(),
         names=NamesModel(arrays_of(NAMES)),
         injection=Cascade(InjectionModel(arrays_of(INJECTION)), encoder, data_encoder),
         grounder=Grounded(arrays_of(GROUNDED)),

@@ -225,13 +225,18 @@ def facts_of(events: Events) -> tuple[Fact, ...]:
         ),
     ]
     if events.opened:
-        out.append(Fact("Label", body.get("label", "")))
+        found = body.get("detected", "")
+        out.append(Fact("Label", body.get("label", ""), note=f"found in it: {found}" if found else ""))
+        if body.get("risk"):
+            out.append(Fact("Risk", body["risk"]))
         out.append(Fact("Mode", body.get("mode", ""), note="" if body.get("mode") == "enforce" else "not enforced"))
         uninspected, parts = body.get("uninspected", 0), body.get("parts", 0)
         answered = events.closed[1].body.get("uninspected", 0) if events.closed else 0
         told = [f"{uninspected} of {parts} parts"] if uninspected else []
         told += [f"{answered} of the answer"] if answered else []
         out.append(Fact("Not inspected", ", ".join(told) or "nothing"))
+    if body.get("guards"):
+        out.append(Fact("Guards", body["guards"], address("/ledger", ref=body["guards"]), note="versions"))
     if events.closed:
         end = events.closed[1].body
         caps = sum(link.get("cap", 0) for link in body.get("links", ()))

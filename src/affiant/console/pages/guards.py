@@ -13,6 +13,7 @@ from affiant.console.visit import Visit
 from affiant.console.words import STATES, State
 from affiant.guards import Decision, Hit, Inspection, Role
 from affiant.kit.errors import BadInput
+from affiant.operations.alerts import told
 
 MAX_TEXT = 20_000
 SHOWN = 40
@@ -80,6 +81,16 @@ class AppealRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertRow:
+    """One alert over a window."""
+
+    route: str
+    text: str
+    to: int
+    entry: int
+
+
+@dataclass(frozen=True, slots=True)
 class GuardsPage:
     """`guards.html`."""
 
@@ -91,6 +102,8 @@ class GuardsPage:
     tried: Tried | None
     tools: tuple[Tool, ...]
     tools_note: str
+    alerts: tuple[AlertRow, ...]
+    alerts_empty: Empty
     appeals: tuple[AppealRow, ...]
     appeals_empty: Empty
 
@@ -151,6 +164,12 @@ def _appeals(visit: Visit) -> tuple[AppealRow, ...]:
     )  # fmt: skip
 
 
+def _alerts(visit: Visit) -> tuple[AlertRow, ...]:
+    lines = visit.queries.entries("guard.alert", limit=20)
+    events = ((line.idx, visit.context.reader.event(line.idx)) for line in lines)
+    return tuple(AlertRow(event.ref, words.sentence(told(event.ref, event.body)), event.body["to"], index) for index, event in events)
+
+
 def show(
     visit: Visit, tried: Tried | None = None, text: str = "", context: str = "", role: str = "user", policy: str = "default"
 ) -> Response:
@@ -169,6 +188,8 @@ def show(
         tried,
         tools,
         "" if any("encoder" in tool.version for tool in tools) else "The encoder stage is not installed: pip install 'affiant[encoder]'",
+        _alerts(visit),
+        Empty("No alert was raised", "A policy says what is too much over a window: `alerts` in its file.", "affiant apply FILE"),
         appeals,
         Empty(
             "Nobody has appealed",

@@ -1,132 +1,90 @@
-"""Detectors that users declare as data (YAML, JSON): a name, and patterns with context words, scores and examples.
+"""Detectors that a policy declares as data: patterns with context words, check digits and scores, as a `Detector` and as one scan.
 
-    name: badge
-    patterns:
-      - rule: number
-        type: EMPLOYEE_BADGE
-        regex: "EB-[0-9]{6}"
-        context: [badge, employee, Ausweis]
-        needs_context: false     # true: nothing is found without one of these words before it
-        score: 0.6               # without a context word
-        context_score: 0.95
-        examples: ["my badge is EB-104233"]
-        counterexamples: ["EB-10"]
-
-`declared` turns that into a `Detector` and its examples; `lint.lint` says what is wrong with it. Leaves out: reading files.
+`Own` runs a policy's own detectors beside the built-in ones. Leaves out: the file format and its faults (records), and what is slow
+or empty (`lint`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from re import _parser  # type: ignore[attr-defined]
+
+from stdnum import damm, luhn, verhoeff
+from stdnum.iso7064 import mod_11_2, mod_97_10
 
 from affiant.guards.detectors.context import WIDE, glued, seen, words
-from affiant.guards.lint import Examples
-from affiant.guards.scan import FULL, MAX_SPAN, Candidate, Detector, Found, Pattern
+from affiant.guards.scan import FULL, MAX_SPAN, Candidate, Detector, Finder, Found, Pattern, Scanner
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
-_TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,47}(?:/[a-z0-9_]{1,47})?")
-_TOP = frozenset(("name", "rank", "patterns"))
-_KEYS = frozenset(
-    ("rule", "type", "regex", "exact", "ignore_case", "width", "whole", "context", "needs_context", "score", "context_score", "examples",
-     "counterexamples")
-)  # fmt: skip
+CHECKS: dict[str, Callable[[str], bool]] = {
+    "luhn": luhn.is_valid, "mod97": mod_97_10.is_valid, "verhoeff": verhoeff.is_valid, "damm": damm.is_valid, "mod11_2": mod_11_2.is_valid,
+}  # fmt: skip
+"""Check -> whether letters and digits of a hit satisfy it."""
+_NOT_ALNUM = re.compile(r"[^0-9A-Za-z]")
 
 
-class DeclarationError(ValueError):
-    """A declaration that cannot be read. Its text says where and what to change."""
-
-
-@dataclass(frozen=True)
-class Declared:
-    """What a declaration gives.
+@dataclass(frozen=True, slots=True)
+class DeclaredPattern:
+    """One pattern.
 
     Args:
-        detector: ready for a `Scanner`.
-        examples: rule -> examples, for `lint`.
+        rule: unique within its detector.
+        type: entity type of a hit.
+        regex: of the automaton.
+        exact: Python pattern for the exact span; "": `regex`.
+        ignore_case: whether case matters not.
+        width: longest span in characters.
+        whole: whether a hit within a longer word or number is none.
+        context: words of which one before a hit raises its score.
+        needs_context: whether nothing is found without one.
+        score_ppm: without a context word.
+        context_score_ppm: with one.
+        check: of `CHECKS`; "": none.
     """
 
-    detector: Detector
-    examples: Mapping[str, Examples]
+    rule: str
+    type: str
+    regex: str
+    exact: str = ""
+    ignore_case: bool = False
+    width: int = 256
+    whole: bool = True
+    context: tuple[str, ...] = ()
+    needs_context: bool = False
+    score_ppm: int = FULL
+    context_score_ppm: int = FULL
+    check: str = ""
 
 
-@dataclass(frozen=True)
-class _Context:
-    words: re.Pattern[str] | None
-    needed: bool
-    score_ppm: int
-    whole: bool
-
-
-def declared(data: object) -> Declared:
-    """The detector of one declaration.
+def declared(name: str, patterns: Sequence[DeclaredPattern], rank: int = 50) -> Detector:
+    """The detector of some patterns.
 
     Raises:
-        DeclarationError: a key is missing, unknown or of the wrong kind.
+        ValueError: a check that this version does not know.
     """
-    top = _mapping(data, "the declaration", _TOP)
-    name = _text(top, "name", "the declaration")
-    if not _NAME.fullmatch(name):
-        _refuse("the declaration", f"name {name!r} must be lower-case letters, digits and _, such as `badge`")
-    rank = top.get("rank", 50)
-    if not isinstance(rank, int) or isinstance(rank, bool) or not 0 <= rank <= 100:
-        _refuse("the declaration", "rank must be a whole number from 0 (wins) to 100")
-    listed = top.get("patterns")
-    if not isinstance(listed, list) or not listed:
-        _refuse("the declaration", "patterns must be a list with at least one pattern")
-    patterns, contexts, examples = [], {}, {}
-    for number, item in enumerate(listed, 1):
-        pattern, context, shown = _pattern(item, f"pattern {number} of {name!r}")
-        if pattern.rule in contexts:
-            _refuse(f"pattern {number} of {name!r}", f"rule {pattern.rule!r} is there twice; give each a name of its own")
-        patterns.append(pattern)
-        contexts[pattern.rule] = context
-        examples[pattern.rule] = shown
+    unknown = sorted({each.check for each in patterns} - {"", *CHECKS})
+    if unknown:
+        raise ValueError(f"the check {unknown[0]!r} of detector {name} is not known to this version")
+    judged = {each.rule: (each, _words(each.context)) for each in patterns}
 
     def validate(candidate: Candidate) -> Iterable[Found]:
-        return _judge(candidate, contexts[candidate.pattern.rule])
+        return _judge(candidate, *judged[candidate.pattern.rule])
 
-    return Declared(Detector(name, tuple(patterns), validate, rank), examples)
+    made = tuple(Pattern(p.rule, p.type, p.regex, p.exact, p.ignore_case, p.width, p.score_ppm) for p in patterns)
+    return Detector(name, made, validate, rank)
 
 
-def _judge(candidate: Candidate, context: _Context) -> Iterable[Found]:
-    """A hit of a declared pattern: whole, and with its word where it needs one."""
-    if context.whole and glued(candidate.text, candidate.start, candidate.end):
+def _judge(candidate: Candidate, pattern: DeclaredPattern, context: re.Pattern[str] | None) -> Iterable[Found]:
+    """A hit of a declared pattern: whole, with its check digit right, and with its word where it needs one."""
+    if pattern.whole and glued(candidate.text, candidate.start, candidate.end):
         return ()
-    named = context.words is not None and seen(candidate, context.words, WIDE)
-    if context.needed and not named:
+    if pattern.check and not CHECKS[pattern.check](_NOT_ALNUM.sub("", candidate.value)):
         return ()
-    score = context.score_ppm if named else candidate.pattern.score_ppm
-    return (Found(candidate.start, candidate.end, candidate.pattern.type, score),)
-
-
-def _pattern(item: object, where: str) -> tuple[Pattern, _Context, Examples]:
-    data = _mapping(item, where, _KEYS)
-    rule, type_, regex = (_text(data, key, where) for key in ("rule", "type", "regex"))
-    if not _NAME.fullmatch(rule):
-        _refuse(where, f"rule {rule!r} must be lower-case letters, digits and _")
-    if not _TYPE.fullmatch(type_):
-        _refuse(where, f"type {type_!r} must be upper-case letters, digits and _, such as `EMPLOYEE_BADGE`")
-    exact = _text(data, "exact", where) if "exact" in data else ""
-    for expression in (regex, exact):
-        try:
-            re.compile(expression)
-        except re.error as error:
-            _refuse(where, f"{expression!r} is no valid pattern: {error}")
-    width = data.get("width", 256)
-    if not isinstance(width, int) or isinstance(width, bool) or not 0 < width <= MAX_SPAN:
-        _refuse(where, f"width must be a whole number from 1 to {MAX_SPAN}")
-    listed, needed = _texts(data, "context", where), _flag(data, "needs_context", where, default=False)
-    if needed and not listed:
-        _refuse(where, "needs_context is set without any word in context")
-    score = _score(data, "score", where, FULL)
-    context = _Context(
-        _words(listed), needed, _score(data, "context_score", where, max(score, 950_000)), _flag(data, "whole", where, default=True)
-    )
-    pattern = Pattern(rule, type_, regex, exact, _flag(data, "ignore_case", where, default=False), width, score)
-    return pattern, context, Examples(_texts(data, "examples", where), _texts(data, "counterexamples", where))
+    named = context is not None and seen(candidate, context, WIDE)
+    if pattern.needs_context and not named:
+        return ()
+    return (Found(candidate.start, candidate.end, pattern.type, pattern.context_score_ppm if named else pattern.score_ppm),)
 
 
 def _words(listed: tuple[str, ...]) -> re.Pattern[str] | None:
@@ -138,44 +96,54 @@ def _words(listed: tuple[str, ...]) -> re.Pattern[str] | None:
     return words("|".join(latin), "|".join(other)) if latin else re.compile("|".join(other))
 
 
-def _mapping(data: object, where: str, known: frozenset[str]) -> Mapping[str, object]:
-    if not isinstance(data, Mapping):
-        _refuse(where, f"a mapping with {', '.join(sorted(known))} is wanted")
-    unknown = sorted(str(key) for key in data if key not in known)
-    if unknown:
-        _refuse(where, f"{', '.join(unknown)}: not known; known are {', '.join(sorted(known))}")
-    return data
+class OwnScan:
+    """A policy's own detectors as a scan of their own, joined to the built-in one at each text. Immutable.
+
+    Args:
+        scan: of the policy's detectors.
+        reach: characters of their longest span (`longest`), as many as a stream must hold back for it.
+        severity: how much the policy does about a type: of two spans that overlap the one with more stays, then the longer one.
+            So what is only flagged never hides what is to be redacted.
+    """
+
+    def __init__(self, scan: Scanner, reach: int, severity: Callable[[str], int]) -> None:
+        self._scan, self.reach, self._severity = scan, reach, severity
+
+    def beside(self, built_in: Finder) -> Finder:
+        """Both as one finder."""
+        return _Joined(built_in, self._scan, self._severity)
 
 
-def _text(data: Mapping[str, object], key: str, where: str) -> str:
-    value = data.get(key)
-    if not isinstance(value, str) or not value:
-        _refuse(where, f"{key} must be a text that is not empty")
-    return value
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    built_in: Finder
+    own: Scanner
+    severity: Callable[[str], int]
+
+    def find(self, text: str, start: int = 0) -> list[Found]:
+        """Spans of both, without overlap, in order."""
+        found, own = self.built_in.find(text, start), self.own.find(text, start)
+        if not own:
+            return found
+        if not found:
+            return own
+        kept: list[Found] = []
+        for span in sorted([*own, *found], key=lambda one: one.start):
+            over = next((at for at, one in enumerate(kept) if one.end > span.start), len(kept))
+            if all(self._weight(span) > self._weight(one) for one in kept[over:]):
+                kept[over:] = [span]
+        return kept
+
+    def _weight(self, span: Found) -> tuple[int, int]:
+        return self.severity(span.type), span.end - span.start
 
 
-def _texts(data: Mapping[str, object], key: str, where: str) -> tuple[str, ...]:
-    value = data.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-        _refuse(where, f"{key} must be a list of texts")
-    return tuple(value)
+def longest(detectors: Sequence[Detector]) -> int:
+    """Characters that a hit may take at most, from where its pattern begins to the end of its span."""
+    return max((_longest(pattern) for detector in detectors for pattern in detector.patterns), default=0)
 
 
-def _flag(data: Mapping[str, object], key: str, where: str, *, default: bool) -> bool:
-    value = data.get(key, default)
-    if not isinstance(value, bool):
-        _refuse(where, f"{key} must be true or false")
-    return value
-
-
-def _score(data: Mapping[str, object], key: str, where: str, default: int) -> int:
-    value = data.get(key)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
-        _refuse(where, f"{key} must be a number above 0 and at most 1")
-    return round(value * FULL)
-
-
-def _refuse(where: str, why: str) -> NoReturn:
-    raise DeclarationError(f"In {where}: {why}.")
+def _longest(pattern: Pattern) -> int:
+    """Characters that the pattern may take from where it begins to the end of its span."""
+    most = _parser.parse(pattern.exact or pattern.regex).getwidth()[1]
+    return int(min(most, MAX_SPAN if pattern.has_value else pattern.width))

@@ -4,7 +4,7 @@
 plain harmful requests, which address the model's subject and not its instructions.
 """
 
-from affiant.guards.injection.cascade import Cascade, Encode, Score, score
+from affiant.guards.injection.cascade import Cascade, Encode, Score, looks_english, score
 from affiant.guards.injection.model import InjectionModel, WeightsError
 
-__all__ = ["Cascade", "Encode", "InjectionModel", "Score", "WeightsError", "score"]
+__all__ = ["Cascade", "Encode", "InjectionModel", "Score", "WeightsError", "looks_english", "score"]

@@ -7,6 +7,9 @@ length of the text. Leaves out: prose.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+
+import msgspec
 
 from affiant.guards.quality import form
 from affiant.guards.quality.model import Asked, Validate
@@ -32,6 +35,30 @@ def repair(text: str, asked: Asked, validate: Validate | None) -> str | None:
     return None
 
 
+def certain(text: str, asked: Asked, validate: Validate) -> str | None:
+    """As `repair`, but only where there is one reading: nothing was left open, nothing with brackets stands beside it, and every way to
+    read the text gives the same value."""
+    if len(text) > MAX_CHARS:
+        return None
+    made: dict[bytes, str] = {}
+    for candidate in dict.fromkeys(_whole(text)):
+        if not any(form.check(candidate, asked, validate)):
+            made.setdefault(msgspec.json.encode(form.decode(candidate), order="sorted"), candidate)
+    return next(iter(made.values())) if len(made) == 1 else None
+
+
+def _whole(text: str) -> Iterator[str]:
+    """Readings in which all of the data is there."""
+    stripped = text.strip().removeprefix("\ufeff").strip()
+    starts = [place for place in (stripped.find("{"), stripped.find("[")) if place >= 0]
+    yield stripped
+    for body in (*(match.group(1).strip() for match in _FENCED.finditer(stripped)), stripped[min(starts) :] if starts else ""):
+        if body[:1] in _PARTNER:
+            mended, end, closed = _mended(body)
+            if closed and not any(char in body[end:] for char in _PARTNER):
+                yield mended
+
+
 def _candidates(text: str) -> list[str]:
     """Readings of the text, the least changed first."""
     stripped = text.strip().removeprefix("\ufeff").strip()
@@ -48,7 +75,11 @@ def _candidates(text: str) -> list[str]:
 
 
 def _mend(text: str) -> str:
-    """Read leniently, write strictly; stops where the outermost bracket closes."""
+    return _mended(text)[0]
+
+
+def _mended(text: str) -> tuple[str, int, bool]:
+    """Read leniently, write strictly, to where the outermost bracket closes; that text, where it ends, and whether nothing was open."""
     out: list[str] = []
     open_: list[str] = []
     at, end = 0, len(text)
@@ -75,7 +106,7 @@ def _mend(text: str) -> str:
                 open_.pop()
                 out.append(char)
             if not open_:
-                return "".join(out)
+                return "".join(out), at + 1, True
         else:
             word = _BARE.match(text, at)
             if word:
@@ -85,7 +116,7 @@ def _mend(text: str) -> str:
             out.append(char)
         at += 1
     _drop_comma(out)
-    return "".join(out) + "".join(reversed(open_))
+    return "".join(out) + "".join(reversed(open_)), end, False
 
 
 def _word(word: str, text: str, end: int) -> str:

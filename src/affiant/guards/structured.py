@@ -1,0 +1,241 @@
+"""Structured output: what a request asks of the form of its answer, and whether the answer has it.
+
+Reads requests and answers of Chat Completions, Responses and Messages: a JSON Schema of the text, and those of tools whose arguments a
+model writes. What does not satisfy its schema is mended where there is one reading (`quality.repair.certain`), else reported. Leaves out:
+asking again (gateway), and what makes a schema safe to check (`quality.schema`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from affiant.guards.model import Action, Decision, GuardRule, Hit
+from affiant.guards.quality import form
+from affiant.guards.quality.model import Asked
+from affiant.guards.quality.repair import certain
+from affiant.guards.quality.schema import Expected, Schema, SchemaRefused, compiled
+
+GUARD, CONTROL = "schema", "PI-1.1"
+REPAIR, RETRY, LEAVE = "repair", "retry", "leave"
+INVALID, UNUSABLE = "answer_invalid", "schema_unusable"
+NOT_JSON = "not_json"
+MAX_TOOLS = 128
+_CUT = ("length", "max_tokens", "max_output_tokens", "incomplete")
+_STOPS = (Action.BLOCK, Action.HOLD)
+
+Json = dict[str, Any]
+
+
+def expected_of(body: Mapping[str, Any]) -> Expected:
+    """What a decoded request asks for."""
+    refused: dict[str, None] = {}
+
+    def read(raw: Any) -> Schema | None:
+        if not isinstance(raw, Mapping):
+            return None
+        try:
+            return compiled(raw)
+        except SchemaRefused as refusal:
+            refused[refusal.code] = None
+            return None
+
+    wanted = _format(body)
+    kind = wanted.get("type")
+    schema = read(_map(wanted.get("json_schema")).get("schema", wanted.get("schema"))) if kind == "json_schema" else None
+    tools: dict[str, Schema] = {}
+    for name, raw in _tools(body):
+        found = read(raw)
+        if found is not None:
+            tools[name] = found
+    return Expected(schema, kind in ("json_schema", "json_object"), tools, tuple(refused))
+
+
+def _format(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`response_format` of Chat Completions, `text.format` of Responses, `output_format` of Messages."""
+    inside = _map(body.get("text")).get("format") or _map(body.get("output_config")).get("format")
+    return _map(body.get("response_format") or inside or body.get("output_format"))
+
+
+def _tools(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    listed = [_map(each) for name in ("tools", "functions") if isinstance(body.get(name), list) for each in body[name]]
+    for tool in listed[:MAX_TOOLS]:
+        told = _map(tool.get("function")) or tool
+        name, schema = told.get("name"), told.get("parameters", told.get("input_schema"))
+        if isinstance(name, str) and isinstance(schema, Mapping):
+            yield name, schema
+
+
+def _map(raw: Any) -> Mapping[str, Any]:
+    return raw if isinstance(raw, Mapping) else {}
+
+
+@dataclass(slots=True)
+class _Output:
+    """One thing in an answer that has a form: its text or its decoded value, and where a mended text goes."""
+
+    text: str | None
+    value: Any
+    tool: str
+    put: Callable[[str], None] | None
+
+
+def _outputs(body: Json) -> list[_Output]:
+    """Texts and tool arguments of an answer, whatever its format."""
+    made: list[_Output] = []
+    for choice in _objects(body.get("choices")):
+        message = choice.get("message")
+        if isinstance(message, dict):
+            made += _of_message(message)
+    texts: list[Json] = []
+    for item in _objects(body.get("content")) + _objects(body.get("output")):
+        if item.get("type") == "tool_use":
+            made.append(_Output(None, item.get("input"), str(item.get("name")), None))
+        elif item.get("type") == "function_call":
+            made += _arguments(item)
+        texts += [each for each in (item, *_objects(item.get("content"))) if each.get("type") in ("text", "output_text")]
+    if len(texts) == 1:
+        made += _text(texts[0], "text")
+    elif texts:
+        made.append(_Output("".join(str(each.get("text") or "") for each in texts), None, "", None))
+    return made
+
+
+def _of_message(message: Json) -> list[_Output]:
+    calls = [call["function"] for call in _objects(message.get("tool_calls")) if isinstance(call.get("function"), dict)]
+    if isinstance(message.get("function_call"), dict):
+        calls.append(message["function_call"])
+    made = [output for call in calls for output in _arguments(call)]
+    return made if made or message.get("refusal") else _text(message, "content")
+
+
+def _arguments(call: Json) -> list[_Output]:
+    return [_Output(each.text, None, str(call.get("name")), each.put) for each in _text(call, "arguments")]
+
+
+def _text(holder: Json, key: str) -> list[_Output]:
+    def put(text: str) -> None:
+        holder[key] = text
+
+    return [_Output(holder[key], None, "", put)] if isinstance(holder.get(key), str) else []
+
+
+def _objects(raw: Any) -> list[Json]:
+    return [each for each in raw if isinstance(each, dict)] if isinstance(raw, list) else []
+
+
+@dataclass(frozen=True, slots=True)
+class Formed:
+    """How an answer stands to what was asked.
+
+    Args:
+        body: to be released, mended where that is certain.
+        faults: one for each output that does not satisfy what was asked: its number and the first keyword.
+        mended: how many outputs were.
+    """
+
+    body: bytes
+    faults: tuple[tuple[int, str], ...] = ()
+    mended: int = 0
+
+
+def look(body: bytes, expected: Expected, mend: bool) -> Formed:
+    """Check a whole answer.
+
+    Args:
+        body: as it would be released.
+        mend: whether what has one certain reading may be mended.
+    """
+    decoded = msgspec.json.decode(body)
+    cut = _was_cut(decoded)
+    faults, mended = [], 0
+    for number, output in enumerate(_outputs(decoded)):
+        fault = _fault(output, expected)
+        if not fault:
+            continue
+        text = _certain(output, expected) if mend and not cut else None
+        if text is not None and output.put is not None:
+            output.put(text)
+            mended += 1
+        else:
+            faults.append((number, fault))
+    return Formed(msgspec.json.encode(decoded) if mended else body, tuple(faults), mended)
+
+
+def look_at_text(text: str, expected: Expected) -> tuple[tuple[int, str], ...]:
+    """Check the text of an answer that was streamed; its tool arguments are not among it."""
+    fault = _fault(_Output(text, None, "", None), expected) if text else ""
+    return ((0, fault),) if fault else ()
+
+
+def _was_cut(body: Json) -> bool:
+    reasons = [choice.get("finish_reason") for choice in _objects(body.get("choices"))]
+    return any(reason in _CUT for reason in (*reasons, body.get("stop_reason"), body.get("status")))
+
+
+def _schema_for(output: _Output, expected: Expected) -> Schema | None:
+    return expected.tools.get(output.tool) if output.tool else expected.schema
+
+
+def _fault(output: _Output, expected: Expected) -> str:
+    schema = _schema_for(output, expected)
+    if schema is None and not (expected.json and not output.tool):
+        return ""
+    try:
+        value = output.value if output.text is None else form.decode(output.text)
+    except ValueError:
+        return NOT_JSON
+    try:
+        return schema.fault(value) if schema is not None else ""
+    except SchemaRefused as refusal:
+        return refusal.code
+
+
+def _certain(output: _Output, expected: Expected) -> str | None:
+    schema = _schema_for(output, expected)
+    if output.text is None:
+        return None
+
+    def validate(_: Mapping[str, Any], value: Any) -> list[str]:
+        fault = schema.fault(value) if schema is not None else ""
+        return [fault] if fault else []
+
+    try:
+        return certain(output.text, Asked(schema=schema.schema if schema else None, json=True), validate)
+    except SchemaRefused:
+        return None
+
+
+# -- decisions
+
+
+def decided(rule: GuardRule, faults: tuple[tuple[int, str], ...], mended: int, enforce: bool, retried: bool = False) -> list[Decision]:
+    """What is decided about an answer.
+
+    Args:
+        faults: that are left.
+        mended: outputs that were mended; none where the mode does not enforce.
+        retried: whether the provider is asked again because of these faults.
+    """
+    made = []
+    hits = tuple(Hit(number, 0, 1, f"SCHEMA/{fault}", rule=f"schema/{fault}") for number, fault in faults)
+    if hits and retried:
+        made.append(Decision(GUARD, CONTROL, Action.FLAG, RETRY, INVALID, hits, len(hits), enforce, len(hits)))
+    elif hits and rule.action is not Action.ALLOW:
+        acted = len(hits) if enforce and rule.action in _STOPS else 0
+        made.append(Decision(GUARD, CONTROL, rule.action, "", INVALID, hits, acted, enforce, len(hits)))
+    if mended:
+        made.append(Decision(GUARD, CONTROL, Action.REDACT, REPAIR, INVALID, (), mended, enforce, mended))
+    return made or [Decision(GUARD, CONTROL, Action.ALLOW, enforced=enforce)]
+
+
+def decided_on_request(rule: GuardRule, expected: Expected, enforce: bool) -> Decision:
+    """What is decided about schemas that a request sends: those that are not safe to check are refused or flagged, as the policy says."""
+    if not expected.refused or rule.action is Action.ALLOW:
+        return Decision(GUARD, CONTROL, Action.ALLOW, enforced=enforce)
+    hits = tuple(Hit(0, 0, 0, f"SCHEMA/{code}", rule=f"schema/{code}") for code in expected.refused)
+    acted = len(hits) if enforce and rule.action in _STOPS else 0
+    return Decision(GUARD, CONTROL, rule.action, "", UNUSABLE, hits, acted, enforce, len(hits))
