@@ -17,6 +17,7 @@ from affiant.gateway.admit import admit, authenticate
 from affiant.gateway.caller import Caller, CallerLeft
 from affiant.gateway.codes import CODES, GUARD_REASONS, error_object
 from affiant.gateway.contact import Contact
+from affiant.gateway.conversations import HEADER, Conversations, conversation_of
 from affiant.gateway.evidence import (
     ALL,
     ANSWERED,
@@ -69,6 +70,7 @@ class Parts:
     timeouts: Timeouts
     chain: GuardChain
     guards: GuardPool
+    conversations: Conversations
     stale_refused: int = 0
 
 
@@ -165,9 +167,11 @@ class Walk:
     async def _guard_request(self, request: ChatRequest, route: Route) -> AnswerContext:
         ticket, policy = self._ticket, route.policy
         assert policy is not None and ticket.tables is not None
+        named = next((value for name, value in self._caller.scope["headers"] if name == HEADER), b"")
+        conversation = conversation_of(ticket, policy, named)
         exchange = Exchange(
             ticket.id, SURFACE, route.id, ticket.tenant, route.label, request.stream, tuple(request.parts),
-            *read_asked(policy, ticket.body),
+            *read_asked(policy, ticket.body), await self._p.conversations.load(conversation, ticket.now_us),
         )  # fmt: skip
         self._watch = ticket.tables.watchlist.for_exchange(route.label, ticket.tenant)
         chars = sum(len(part.text) for part in request.parts)
@@ -184,6 +188,7 @@ class Walk:
             self._caller.headers.append((b"x-affiant-decision", b"would-block"))
         if verdict.exchange.parts is not exchange.parts:
             request.apply(verdict.exchange.parts)
+        await self._p.conversations.keep(conversation, verdict.context, ticket.now_us)
         return verdict.context
 
     def _secret(self) -> bytes:
