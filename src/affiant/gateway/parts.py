@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from affiant.gateway.contact import Contact
+from affiant.gateway.conversations import Conversations
 from affiant.gateway.evidence import Flood, Recorder
 from affiant.gateway.forward import Secrets, Timeouts
 from affiant.gateway.guardpool import GuardPool
@@ -32,4 +33,5 @@ class Parts:
     timeouts: Timeouts
     chain: GuardChain
     guards: GuardPool
+    conversations: Conversations
     stale_refused: int = 0

@@ -39,7 +39,10 @@ def read_policy(snap: PolicySnap, risk: str = DEFAULT_RISK, tenant: str = "") ->
         own = _own(snap.detectors, rules) if snap.detectors else None
     except (ValueError, re.error) as error:
         raise BadInput(f"The policy {snap.id} cannot be followed: {error}.", "Correct the policy.") from None
-    return Policy(snap.id, snap.digest, rules, snap.on_evidence_loss, own, snap.on_busy, dict(snap.labels), Action(snap.on_label))
+    return Policy(
+        snap.id, snap.digest, rules, snap.on_evidence_loss, own, snap.on_busy, dict(snap.labels), Action(snap.on_label),
+        snap.keep_pseudonyms_s,
+    )  # fmt: skip
 
 
 def judge_detectors(snaps: Sequence[DetectorSnap], contents: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from affiant.gateway.admit import admit, authenticate
 from affiant.gateway.caller import Caller, CallerLeft
 from affiant.gateway.closing import STOPS, Closing
 from affiant.gateway.codes import CODES, GUARD_REASONS
+from affiant.gateway.conversations import HEADER, conversation_of
 from affiant.gateway.evidence import ALL, ANSWERED, BLOCKED, CALLER_LEFT, CUT, NONE, PART, PROVIDER_FAILED, TIMED_OUT, Ticket
 from affiant.gateway.faults import LinkFault, Refusal
 from affiant.gateway.fixed import flagged
@@ -148,9 +149,10 @@ class Walk:
     async def _guard_request(self, request: Request, route: Route) -> None:
         ticket, policy, closing = self._ticket, route.policy, self._closing
         assert policy is not None and ticket.tables is not None
+        conversation = conversation_of(ticket, policy, self._caller.header(HEADER))
         exchange = Exchange(
             ticket.id, self._surface.name, route.id, ticket.tenant, route.label, request.asked.stream, request.parts,
-            *read_asked(policy, ticket.body),
+            *read_asked(policy, ticket.body), await self._p.conversations.load(conversation, ticket.now_us),
         )  # fmt: skip
         watch = closing.watch = ticket.tables.watchlist.for_exchange(route.label, ticket.tenant)
         chars = sum(len(part.text) for part in request.parts)
@@ -170,6 +172,7 @@ class Walk:
         withheld = request.opened.withheld and route.mode is Mode.ENFORCE
         if withheld or verdict.exchange.parts is not exchange.parts:
             request.apply(verdict.exchange.parts)
+        await self._p.conversations.keep(conversation, verdict.context, ticket.now_us)
         closing.context = verdict.context
 
     # -- a whole answer

@@ -18,6 +18,7 @@ import uvicorn
 from affiant import __version__
 from affiant.gateway.asgi import GatewayApp
 from affiant.gateway.contact import Contact
+from affiant.gateway.conversations import Conversations
 from affiant.gateway.counters import SLOTS, Counter, open_lost
 from affiant.gateway.evidence import Flood, Recorder, source_name
 from affiant.gateway.forward import Secrets, Timeouts
@@ -103,7 +104,7 @@ async def serve(
     guards = GuardPool(options.guards_at_once, options.guards_waiting)
     parts = Parts(
         contact, Limits(contact), recorder, pool, Secrets(), clock, exchanges, flood, Metrics(), options.timeouts,
-        chain, guards,
+        chain, guards, Conversations(home.root / "sealed" / "pseudonyms"),
     )  # fmt: skip
     app = GatewayApp(parts, options.name)
     contact.serving = app.ready
@@ -175,6 +176,8 @@ async def _watch(parts: Parts) -> None:
             lost_at_us = lost_cut = parts.stale_refused = 0
         if int(now_s // 60) != minute:
             minute = int(now_s // 60)
+            if minute % 60 == 0:
+                await asyncio.to_thread(parts.conversations.sweep, now_us)
             pending += parts.flood.take(_naming(contact.tables, now_us))
         pending = await _write(parts, pending)
         await parts.recorder.tick(now_s)

@@ -142,6 +142,8 @@ class GuardChain:
             exchange.shapes,
             any(name in policy.labels for name in NAMES),
         )
+        for name, value in exchange.known.items():
+            work.pseudonyms.know(name, value)
         parts = [self._part(number, part, work) if part.text else part for number, part in enumerate(original)]
         decisions: list[Decision] = []
         for name, findings in work.findings.items():
@@ -221,7 +223,8 @@ class GuardChain:
         if personal is not None and self.toolbox.names is not None and (work.names or _acts_on_names(rules[id(personal)])):
             found = _merged(found, self.toolbox.names.find(plain))
         if personal is not None and action_of(rules[id(personal)], FORGED) is not Action.ALLOW:
-            found = _merged(found, sorted(forged(plain, work.secret), key=lambda each: each.start))
+            strange = [each for each in forged(plain, work.secret) if not work.pseudonyms.stands_in(plain[each.start : each.end])]
+            found = _merged(found, sorted(strange, key=lambda each: each.start))
         source, pieces, cursor = folded.source, [], 0
         for span in found:
             findings = secrets if span.type.startswith(_SECRET) else personal

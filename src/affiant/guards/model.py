@@ -6,6 +6,7 @@ how a wire format becomes parts (`places`), and what guards look for.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -88,6 +89,7 @@ class Exchange:
         parts: content in wire order.
         expected: what it asks of the form of its answer; None: nothing, or nobody looks.
         shapes: entity types whose pseudonyms must keep the shape of a value, since a schema in the request asks for it.
+        known: placeholder -> original, of earlier exchanges of the same conversation.
     """
 
     id: str
@@ -99,6 +101,7 @@ class Exchange:
     parts: tuple[Part, ...]
     expected: Expected | None = None
     shapes: frozenset[str] = frozenset()
+    known: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,7 @@ class Policy:
         own: detectors that it declares; None: none.
         labels: type of what is found -> label of what holds it.
         on_label: what happens where that is above the route's label: flag or block.
+        keep_pseudonyms_s: how long a conversation keeps its pseudonyms, sealed; 0: as long as the exchange, in memory.
     """
 
     id: str
@@ -143,6 +147,7 @@ class Policy:
     on_busy: str = "refuse"
     labels: dict[str, str] = field(default_factory=dict)
     on_label: Action = Action.FLAG
+    keep_pseudonyms_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ class Pseudonyms:
             return known
         name = self._shaped(type_, key, original) if shape else None
         if name is None:
-            name = self._keyed(type_, key) if self._secret else self._numbered(type_)
+            name = self._keyed(type_, key, original) if self._secret else self._numbered(type_)
         self._by_value[(type_, key, shape)] = name
         self.know(name, original)
         return name
@@ -144,7 +144,7 @@ class Pseudonyms:
 
     # -- names
 
-    def _keyed(self, label: str, key: str) -> str:
+    def _keyed(self, label: str, key: str, original: str) -> str:
         if self._typed is None:
             self._typed = {
                 canonical(match["bracketed"] or match["bare"])
@@ -152,6 +152,8 @@ class Pseudonyms:
             }  # fmt: skip
         for variant in range(_VARIANTS):
             name = placeholder(self._secret, label, key, variant)
+            if self.originals.get(name) == original:  # of an earlier exchange of the conversation
+                return name
             if name not in self._typed and name not in self.originals:
                 return name
         return self._numbered(label)

@@ -195,6 +195,7 @@ _TYPES = (
     EventType("policy.set", "records", "A policy. ref = policy id.", {
         "digest": "hex", "guards": "list of {guard, action, how?}", "redacts": "list of PII types", "on_evidence_loss": "refuse or open",
         "on_busy?": "pass_flagged; omitted where it refuses", "labels?": "list of {type, label}", "on_label?": "flag or block",
+        "keep_pseudonyms_s?": "seconds for which conversations keep pseudonyms, sealed",
         "at?": "list of {guard, place, action}: where a part's place changes what is done",
         "overrides?": "list of {risk?, tenant?, guard, action}: by risk of the route or by tenant",
         "change": "change id"}, carried=True),

@@ -128,7 +128,7 @@ def _departures(content: Content) -> dict[str, Any]:
         for override in content.get("overrides", [])
         for guard, rule in sorted(override["guards"].items())
     ]
-    busy = {"on_busy": content["on_busy"]} if "on_busy" in content else {}
+    busy = {name: content[name] for name in ("on_busy", "keep_pseudonyms_s") if name in content}
     labels = {name: content[name] for name in ("labels", "on_label") if name in content}
     if labels:
         labels["labels"] = [{"type": name, "label": label} for name, label in content["labels"].items()]

@@ -66,7 +66,7 @@ def policy_snap(policy: str, content: Content) -> PolicySnap:
             AlertSnap(each["id"], each["of"], each["guard"], each["type"], each["over_ppm"], each["window_s"], each["least"])
             for each in content.get("alerts", [])
         ),
-        content.get("labels", {}), content.get("on_label", "flag"),
+        content.get("labels", {}), content.get("on_label", "flag"), content.get("keep_pseudonyms_s", 0),
     )  # fmt: skip
 
 

@@ -44,6 +44,8 @@ EVERY_STAGE = "every_stage"
 MODEL = "model"
 """Value of `threshold`: those that belong to the weights of this version."""
 MAX_OVERRIDES, MAX_ALERTS = 32, 16
+MAX_KEPT_S = 7 * 86_400
+"""Longest time for which a conversation keeps its pseudonyms; less than a month, so that two of its keys open all."""
 ALERTS_OF = ("block", "flag", "redact", "score")
 """What an alert is of: the share of exchanges with such a decision, or the mean score of a guard."""
 
@@ -57,6 +59,8 @@ def read_policy_fields(fields: Fields) -> Content:
     on_busy = fields.choice("on_busy", ON_BUSY, ON_BUSY[0])
     if on_busy != ON_BUSY[0]:
         content["on_busy"] = on_busy
+    if fields.has_recorded("keep_pseudonyms_s") or "keep_pseudonyms" in fields.raw:
+        content["keep_pseudonyms_s"] = _kept_s(fields)
     labels = _labels(fields, detectors)
     on_label = fields.choice("on_label", ("flag", "block"), "flag")
     if labels:
@@ -85,6 +89,14 @@ def rules_for(policy: Content, risk: str, tenant: str) -> dict[str, Content]:
         if override["risk"] in ("", risk) and override["tenant"] in ("", tenant):
             rules |= override["guards"]
     return rules
+
+
+def _kept_s(fields: Fields) -> int:
+    recorded = fields.has_recorded("keep_pseudonyms_s")
+    seconds = fields.count("keep_pseudonyms_s", 60) if recorded else fields.seconds("keep_pseudonyms")
+    if not 60 <= seconds <= MAX_KEPT_S:
+        fields.fault("keep_pseudonyms", "must be from 1m to 7d.")
+    return seconds
 
 
 def _labels(fields: Fields, detectors: list[Content]) -> dict[str, str]:
