@@ -33,6 +33,7 @@ def test_a_sign_in_link_works_once_and_for_fifteen_minutes(tmp_path: Path) -> No
             w.records.sign_in_link("cy", "gus")
 
 
+@pytest.mark.own_file
 def test_no_secret_lies_in_the_database(tmp_path: Path) -> None:
     """Session tokens, link tokens, key secrets, passwords and tenant keys are not in records.db or its log in the clear."""
     with world(tmp_path) as w:
@@ -196,6 +197,7 @@ def test_events_are_numbered_without_gaps_and_committed_with_their_rows(tmp_path
         assert {event.producer for event in w.events()} == {"n1/records/0"}
 
 
+@pytest.mark.own_file
 def test_a_full_database_refuses_in_words_and_keeps_what_it_had(tmp_path: Path) -> None:
     """Where the disk gives no more room the verb fails with nothing changed."""
     with world(tmp_path) as w:
@@ -210,6 +212,7 @@ def test_a_full_database_refuses_in_words_and_keeps_what_it_had(tmp_path: Path) 
         assert len(w.events()) == count + kept
 
 
+@pytest.mark.own_file
 def test_a_missing_or_newer_database_is_refused(tmp_path: Path) -> None:
     """Records are never made anew over lost data, and a newer file is left alone."""
     with world(tmp_path) as w:

@@ -108,7 +108,7 @@ class SealedRecords:
             body = {"by": by, "why": why, "values": count, "reapplied": 0}
             unit.emit(Draft("subject_key.destroyed", body, ref=subject, actor=actor_of(by)))
         self._halves.destroy(subject)
-        self._units.database.forget_pages()
+        self._units.database.forget_pages("subject_keys", "sealed")
         return count
 
     def finish(self) -> int:
@@ -130,7 +130,7 @@ class SealedRecords:
             for subject in subjects:
                 body = {"by": by, "why": "its half outside was destroyed", "values": store.destroy(subject, unit.now_us), "reapplied": 1}
                 unit.emit(Draft("subject_key.destroyed", body, ref=subject, actor=actor_of(by)))
-        self._units.database.forget_pages()
+        self._units.database.forget_pages("subject_keys", "sealed")
         return subjects
 
     # -- legal holds
