@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from affiant.ledger.serverhome import ServerReader, migrate
 from affiant.proof.hashes import leaf_hash, verify_consistency, verify_inclusion
 from affiant.proof.note import Checkpoint, Note
 from affiant.proof.tlogproof import TlogProof
+from affiant.records import Records
 from affiant.records.move import move_records
 
 pytestmark = pytest.mark.server
@@ -120,6 +122,33 @@ def test_an_interrupted_move_can_be_repeated(moving: Moving) -> None:
     with moving.servers.writer(), client(moving.home) as one:
         one.append([note("on")])
     check(moving.servers)
+
+
+def test_records_follow_a_ledger_that_moved_before_them(moving: Moving) -> None:
+    """Where the ledger lies on servers already, moving again moves the records; those of another node are not merged into them."""
+    migrate(moving.home, RING, CLOCK, moving.config, lambda home, config: None)
+    own = moving.home.root / "moved" / "records.db"
+    own.rename(moving.home.records_db)
+    with moving.servers.writer(), client(moving.home) as one:
+        one.append([note("led, so in use")])
+    with pytest.raises(Conflict, match="of this node alone"):
+        Records(moving.home, RING, CLOCK)
+    with pytest.raises(Conflict, match="lies elsewhere"):
+        migrate(moving.home, RING, CLOCK, dataclasses.replace(moving.config, prefix="other/"), move_records)
+    assert migrate(moving.home, RING, CLOCK, moving.config, move_records).good
+    assert own.exists() and not moving.home.records_db.exists()
+    add_records(moving.home, 2)
+    second = moving.servers.node("n2")
+    other = second.root.with_name("other")
+    other.mkdir()
+    (second.root / "server.json").rename(other / "server.json")
+    add_records(second, 1)
+    (other / "server.json").rename(second.root / "server.json")
+    with pytest.raises(Conflict, match=r"not in the ledger|other records"):
+        migrate(second, RING, CLOCK, moving.config, move_records)
+    assert second.records_db.exists()
+    with closing(Records(moving.home, RING, CLOCK)) as records:
+        assert records.outbox_size() == 2
 
 
 def test_a_damaged_home_does_not_move(moving: Moving) -> None:

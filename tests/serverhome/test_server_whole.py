@@ -49,6 +49,7 @@ def test_a_served_home_moves_to_servers_and_goes_on(tmp_path: Path, places: Serv
         assert world.stop_serving() == 0
         moved = json.loads(world.cli("ledger", "migrate", "--servers", servers_file(world, places)).stdout)
         assert moved["good"] is True and (world.home / "moved" / "segments").is_dir()
+        assert (world.home / "moved" / "records.db").exists() and not (world.home / "records.db").exists()
         again = world.cli("ledger", "migrate", "--servers", str(world.root / "servers.json"), check=False)
         assert again.returncode == 2 and "moved already" in again.stderr
 

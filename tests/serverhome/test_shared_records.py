@@ -22,6 +22,7 @@ from test_server_fencing import check
 from affiant.kit import postgres as kit_postgres
 from affiant.kit.clock import FixedClock, SystemClock
 from affiant.kit.errors import BadInput, Conflict, CouldNotLook, LedgerFault
+from affiant.kit.halves import Halves
 from affiant.kit.home import Home, create_home
 from affiant.ledger import Event, LedgerClientSync, Writer, decode
 from affiant.operations import Every, FileBook, Job, Schedule, Scheduler
@@ -279,6 +280,28 @@ def test_an_ended_records_producer_is_a_fault(nodes: Nodes) -> None:
     with pytest.raises(LedgerFault, match="ended"):
         nodes.a.create_key("cy", ["m1"], "ann", key_id="k2")
     assert ids(nodes.b) == ["k1"]
+
+
+def test_a_node_without_the_halves_of_subjects_destroys_nothing(nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sealed values are opened and forgotten where their keys' other halves lie; elsewhere nothing is made, opened or destroyed."""
+    monkeypatch.setenv("AFFIANT_SUBJECTS", f"file:{tmp_path / 'halves'}")
+    nodes.a.sealed.set_contact("cy", "cy@example.com", "cy")
+    monkeypatch.setenv("AFFIANT_SUBJECTS", f"file:{tmp_path / 'elsewhere'}")
+    with pytest.raises(CouldNotLook, match="halves is not at"):
+        nodes.b.sealed.contact("cy", "cy")
+    with pytest.raises(CouldNotLook, match="halves is not at"):
+        nodes.b.sealed.set_contact("bo", "bo@example.com", "bo")
+    with closing(Halves(nodes.servers.home, RING.master)) as other:
+        other.make("person/somebody", first=True)  # a store that belongs to other records
+    nodes.a.apply({"people": [{"id": "fay", "roles": ["privacy"]}]}, "ann")
+    change = nodes.a.changes("proposed")[0]
+    nodes.b.approve(change.id, "bo")
+    nodes.b.activate(change.id, "ann")
+    with pytest.raises(Conflict, match="holds none"):
+        nodes.b.sealed.reapply("fay")
+    assert nodes.a.sealed.contact("cy", "cy").value == "cy@example.com"
+    assert nodes.a.sealed.destroy_subject("person/cy", "asked for", "fay") == 1
+    assert nodes.servers.sql("SELECT length(wrapped) FROM @.subject_keys") == [(0,)]
 
 
 # -- work that is done once

@@ -185,6 +185,10 @@ class SealedStore:
         """Subjects whose key was destroyed."""
         return [str(row[0]) for row in self._c.execute("SELECT subject FROM subject_keys WHERE destroyed_us > 0 ORDER BY subject")]
 
+    def live(self) -> int:
+        """How many subjects have a key here."""
+        return int(self._c.execute("SELECT count(*) FROM subject_keys WHERE destroyed_us = 0").fetchone()[0])
+
     def orphaned(self) -> list[str]:
         """Subjects whose half outside is gone while this home still has theirs: destroyed after this copy was made.
 

@@ -206,13 +206,15 @@ class Operations:
     async def _prepare_probe_key(self) -> None:
         """Have a key to probe with long before a probe is due: its owner and tenant are those that most live keys have."""
         snapshot = self._context.snapshot()
-        if snapshot.epoch == self._key_epoch and (self._context.kept is None or self._probe_key is not None):
-            return
+        moved = snapshot.epoch != self._key_epoch
+        if not moved and (self._context.kept is None or self._probe_key is not None):
+            return  # where nodes share the key, another may have kept it a moment after it was made
         self._key_epoch = snapshot.epoch
         try:
             await self._choose_probe_key(snapshot)
         except AffiantError as error:
-            self._unwritten.append(Outcome("probe.key", self._context.clock.now_us(), False, str(error)).draft())
+            if moved:
+                self._unwritten.append(Outcome("probe.key", self._context.clock.now_us(), False, str(error)).draft())
 
     async def _choose_probe_key(self, snapshot: Snapshot) -> None:
         home, keyring = self._context.home, self._context.keyring

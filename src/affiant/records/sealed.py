@@ -121,12 +121,17 @@ class SealedRecords:
         """After an older copy of the home was restored: destroy again what was destroyed since; gives the subjects.
 
         Raises:
-            Forbidden: as `require`. CouldNotLook: the store of halves is not there.
+            Forbidden: as `require`. CouldNotLook: the store of halves is not there. Conflict: it is another node's.
         """
         self._require(by, "subject.destroy")
         with self._units.write() as unit:
             store = self._store(unit)
             subjects = store.orphaned()
+            if self._units.shared is not None and subjects and len(subjects) == store.live():
+                raise Conflict(
+                    "The store of halves here holds none of any subject's.",
+                    "Run this on the node that keeps them. If all were destroyed, forget each by `affiant person forget`.",
+                )
             for subject in subjects:
                 body = {"by": by, "why": "its half outside was destroyed", "values": store.destroy(subject, unit.now_us), "reapplied": 1}
                 unit.emit(Draft("subject_key.destroyed", body, ref=subject, actor=actor_of(by)))
