@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,6 +21,7 @@ from server_world import Postgres, ServerWorld, Storage, unused_name
 from test_records_server import FakeWorker, until
 from test_shared_records import Nodes
 
+from affiant.kit import postgres as kit_postgres
 from affiant.kit.errors import CouldNotLook
 from affiant.records import Records, SnapshotServer
 
@@ -160,6 +162,30 @@ def test_without_postgresql_nothing_is_confirmed(tmp_path: Path, storage: Storag
     try:
         both(ServerWorld(tmp_path, own, storage, unused_name()), story)
     finally:
+        own.stop()
+
+
+def test_a_postgresql_that_hangs_confirms_nothing(tmp_path: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it takes connections and says nothing, no look begins anew, so that workers stop; it goes on when PostgreSQL does."""
+    monkeypatch.setattr(kit_postgres, "LOOK_S", 0.5)
+    monkeypatch.setattr(kit_postgres, "CONNECT_S", 0.5)
+    own = Postgres()
+
+    async def story(made: Nodes, one: Side, two: Side) -> None:
+        own.signal(signal.SIGSTOP)
+        stopped = time.monotonic_ns()
+        await until(lambda: one.server.fault is not None and two.server.fault is not None, 10)
+        await asyncio.sleep(1.0)
+        assert max(one.server._looked_ns, two.server._looked_ns) <= stopped
+        own.signal(signal.SIGCONT)
+        await until(lambda: one.server.fault is None and two.server.fault is None, 20)
+        await asyncio.to_thread(made.a.revoke_key, "k1", "di")
+        await until(lambda: two.revoked("k1"), 2.0)
+
+    try:
+        both(ServerWorld(tmp_path, own, storage, unused_name()), story)
+    finally:
+        own.signal(signal.SIGCONT)
         own.stop()
 
 

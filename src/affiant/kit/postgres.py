@@ -164,7 +164,10 @@ class _Session:
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         try:
             return self._database.run(work)
-        except (*_LOST, asyncpg.PostgresError, UnicodeError) as error:
+        except _LOST as error:
+            self.drop()  # it may hang for ever, or be in the middle of something
+            raise as_error(error) from error
+        except (asyncpg.PostgresError, UnicodeError) as error:
             raise as_error(error) from error
 
 
