@@ -161,8 +161,7 @@ class Control:
         return OperationsContext(
             home=self._home, keyring=self._keyring, clock=self._clock, gateway_url=self._gateway_url, append=self._append,
             snapshot=lambda: self._snapshots.snapshot, ready=lambda: self._snapshots.ready, exchange_event=self._exchange_event,
-            anchor=self._anchor, open_period=self._open_period,
-            reader=self._reader,
+            anchor=self._anchor, open_period=self._open_period, reader=self._reader, jobs=self._records.jobs, kept=self._records.kept,
         )  # fmt: skip
 
     async def _exchange_event(self, exchange: str) -> Event | None:
@@ -255,7 +254,7 @@ class Control:
             records=self._records, reader=self._reader, clock=self._clock, local_token=self._keyring.local_token,
             run_controls=self._work.run_controls, build_package=self._work.build_package,
             adopt_controls=adopter(self._home, self._records), status=self._status,
-            save_probe_key=probe_key_keeper(self._home, self._keyring), due=self._due, console_url=self._console_url,
+            save_probe_key=probe_key_keeper(self._home, self._keyring, self._records), due=self._due, console_url=self._console_url,
         )  # fmt: skip
 
     def _console_context(self) -> console.Context:
@@ -289,8 +288,9 @@ class Control:
         }  # fmt: skip
         with contextlib.suppress(LedgerUnavailable):
             status["writer"] = asyncio.run_coroutine_threadsafe(self._ledger.status(2.0), self._loop).result(5.0)
-        if self._snapshots.fault is not None:
-            status["fault"] = str(self._snapshots.fault)
+        fault = self._snapshots.fault or self._snapshots.revoking_fault
+        if fault is not None:
+            status["fault"] = str(fault)
         return status
 
     def _anchor_status(self) -> dict[str, Any]:

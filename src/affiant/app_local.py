@@ -118,19 +118,20 @@ def _begin_records(home: Home, ring: Keyring, clock: Clock, catalog: Catalog) ->
 
 
 def migrate(home: Home, servers: Path) -> Report:
-    """Move the ledger of a home that nothing serves to servers; see `serverhome.migrate`."""
+    """Move ledger and records of a home that nothing serves to servers; see `serverhome.migrate` and `records.move`."""
     config = _servers(servers)
     from affiant.ledger.serverhome import migrate as move
+    from affiant.records.move import move_records
 
     with alone(home):
-        return move(home, open_keyring(home), open_clock(), config)
+        return move(home, open_keyring(home), open_clock(), config, move_records)
 
 
 def join(root: Path, servers: Path) -> Home:
     """Make a directory with a copy of another node's `affiant.json` and `keys/` another node of its ledger; see `serverhome.join`.
 
     Raises:
-        Conflict: it has a ledger of its own, or its keyring or origin is another.
+        Conflict: it has a ledger or records of its own, or its keyring or origin is another.
     """
     home, config = open_home(root), _servers(servers)
     _check_names(home.origin, home.node)
@@ -142,8 +143,6 @@ def join(root: Path, servers: Path) -> Home:
     ring = open_keyring(home)
     with alone(home):
         become(home, ring, config)
-        if not home.records_db.exists():
-            Records(home, ring, open_clock(), create=True).close()
     return home
 
 
@@ -328,5 +327,5 @@ def _context(home: Home, keyring: Keyring, clock: Clock, records: Records, pen: 
     work = Work(ask, settle, anchor)
     return api.Context(
         records=records, reader=reader, clock=clock, local_token=keyring.local_token, run_controls=work.run_controls,
-        build_package=work.build_package, adopt_controls=adopter(home, records), save_probe_key=probe_key_keeper(home, keyring),
+        build_package=work.build_package, adopt_controls=adopter(home, records), save_probe_key=probe_key_keeper(home, keyring, records),
     )  # fmt: skip

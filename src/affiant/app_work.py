@@ -84,9 +84,9 @@ def _taken(path: Path) -> BinaryIO:
     return file
 
 
-def probe_key_keeper(home: Home, keyring: Keyring) -> Callable[[NewKey], None]:
+def probe_key_keeper(home: Home, keyring: Keyring, records: Records) -> Callable[[NewKey], None]:
     """Keeps a key for probes, its secret sealed."""
-    return lambda made: save_probe_key(home, keyring, ProbeKey(made.key.id, made.secret))
+    return lambda made: save_probe_key(home, keyring, ProbeKey(made.key.id, made.secret), records.kept)
 
 
 def changed_controls(records: Records, catalog: Catalog) -> list[Control]:

@@ -12,8 +12,12 @@ from affiant.kit.clock import FixedClock
 from affiant.kit.home import Home, create_home
 from affiant.kit.keyring import Keyring
 from affiant.ledger import Event, decode
+from affiant.proof.tiles import unpack_bundle
 from affiant.records import Records
+from affiant.records.schema import TABLES
 
+KIND = "own"
+"""Where `world` keeps its records: `own` (`records.db`) or `shared` (PostgreSQL, at `AFFIANT_TEST_DSN`)."""
 START_US = 1_767_225_600_000_000  # 1 January 2026
 RING = Keyring(b"l" * 32, b"m" * 32, "local-token")
 
@@ -55,9 +59,14 @@ class World:
         self.home, self.records, self.clock = home, records, clock
 
     def events(self, *types: str) -> list[Event]:
-        """Events in the outbox, of some types if given."""
-        with self.records._units.read() as store:
-            events = [decode(row[2]) for row in store.outbox(100_000)]
+        """Events on their way into the ledger, of some types if given."""
+        with self.records._units.database.reading() as connection:
+            if self.records._units.shared is None:
+                found = [bytes(row[0]) for row in connection.execute("SELECT data FROM outbox ORDER BY id")]
+            else:
+                rows = connection.execute("SELECT data FROM batch WHERE producer = ? ORDER BY first_seq", (self.records.producer,))
+                found = [data for row in rows for data in unpack_bundle(bytes(row[0]))]
+        events = [decode(data) for data in found]
         return [event for event in events if not types or event.type in types]
 
     def in_force(self, kind: str, target: str, raw: Any, author: str = "cy", by: str = "bo") -> None:
@@ -72,6 +81,8 @@ def world(root: Path, company: dict[str, Any] | None = COMPANY) -> Iterator[Worl
     """A fresh home; `company` None leaves it without the first apply."""
     clock = FixedClock(START_US)
     home = create_home(root / "home", "test.example/log", START_US)
+    if KIND == "shared":
+        share(home)
     records = Records(home, RING, clock, resolve=resolve, create=True)
     try:
         if company is not None:
@@ -79,3 +90,31 @@ def world(root: Path, company: dict[str, Any] | None = COMPANY) -> Iterator[Worl
         yield World(home, records, clock)
     finally:
         records.close()
+
+
+def share(home: Home) -> None:
+    """Let a home's ledger lie in an empty schema of PostgreSQL, without storage: records need no more of it."""
+    from affiant.ledger.serverhome import ServerConfig, save_config
+    from affiant.ledger.serverhome.reader import BlockingStore
+
+    config = ServerConfig("env:AFFIANT_TEST_DSN", "http://127.0.0.1:9", "none", "env:NONE", "env:NONE", schema="records_tests")
+
+    async def fill(connection: object) -> None:
+        """Nothing: no entry yet."""
+
+    store = BlockingStore(config, "test")
+    try:
+        if store.do(store.store.exists()):
+            store.do(_empty(store.store.pool))
+        else:
+            store.do(store.store.make(home.origin, "none", fill))
+    finally:
+        store.close()
+    save_config(home, config)
+
+
+async def _empty(pool: Any) -> None:
+    """Make the schema what it was when it was new: emptying it takes less time than making it again."""
+    tables = [*reversed(TABLES), "contact", "jobs", "kept", "batch", "producer"]
+    await pool.execute("".join(f"DELETE FROM records_tests.{table};" for table in tables))
+    await pool.execute("INSERT INTO records_tests.counters VALUES ('epoch', 1), ('bootstrapped', 0)")

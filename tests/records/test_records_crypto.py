@@ -10,6 +10,7 @@ import pytest
 from affiant.kit.crypto import check_password, commit, commit_digest, hash_password, salt, seal, unseal
 from affiant.kit.errors import BadInput
 
+pytestmark = pytest.mark.own_file
 KEY = bytes(range(32))
 
 

@@ -9,8 +9,11 @@ import pytest
 from records_world import RING, START_US, resolve, world
 
 from affiant.kit.clock import SystemClock
+from affiant.kit.db import Database
 from affiant.kit.errors import BadInput, Conflict, CouldNotLook, Forbidden, NoRoom, NotFound
-from affiant.records import FaultyInput, Records
+from affiant.records import FaultyInput, Key, Records
+from affiant.records.schema import MIGRATIONS
+from affiant.records.store import Store
 
 MINUTE_US = 60_000_000
 PASSWORD = "correct horse battery"
@@ -33,6 +36,7 @@ def test_a_sign_in_link_works_once_and_for_fifteen_minutes(tmp_path: Path) -> No
             w.records.sign_in_link("cy", "gus")
 
 
+@pytest.mark.own_file
 def test_no_secret_lies_in_the_database(tmp_path: Path) -> None:
     """Session tokens, link tokens, key secrets, passwords and tenant keys are not in records.db or its log in the clear."""
     with world(tmp_path) as w:
@@ -196,6 +200,7 @@ def test_events_are_numbered_without_gaps_and_committed_with_their_rows(tmp_path
         assert {event.producer for event in w.events()} == {"n1/records/0"}
 
 
+@pytest.mark.own_file
 def test_a_full_database_refuses_in_words_and_keeps_what_it_had(tmp_path: Path) -> None:
     """Where the disk gives no more room the verb fails with nothing changed."""
     with world(tmp_path) as w:
@@ -210,6 +215,7 @@ def test_a_full_database_refuses_in_words_and_keeps_what_it_had(tmp_path: Path) 
         assert len(w.events()) == count + kept
 
 
+@pytest.mark.own_file
 def test_a_missing_or_newer_database_is_refused(tmp_path: Path) -> None:
     """Records are never made anew over lost data, and a newer file is left alone."""
     with world(tmp_path) as w:
@@ -226,3 +232,22 @@ def test_a_missing_or_newer_database_is_refused(tmp_path: Path) -> None:
     home.records_db.unlink()
     with pytest.raises(CouldNotLook, match="not there"):
         Records(home, RING, SystemClock())
+
+
+@pytest.mark.own_file
+def test_an_earlier_file_keeps_the_order_of_its_rows(tmp_path: Path) -> None:
+    """Rows from before they were numbered are numbered in the order in which they were made."""
+    path = tmp_path / "records.db"
+    before = Database(path, MIGRATIONS[:3])
+    with before.transaction() as connection:
+        for key in ("zz", "mm", "aa"):
+            connection.execute(
+                "INSERT INTO keys (id, hash, owner, tenant, scope, created_us) VALUES (?, ?, 'cy', '-', '[]', 1)", (key, key)
+            )
+    before.close()
+    now = Database(path, MIGRATIONS)
+    with now.transaction() as connection:
+        store = Store(connection)
+        store.put_key(Key("bb", "cy", "-", (), 1, 0, 0, 0), "hash")
+        assert [key.id for key in store.all_keys()] == ["zz", "mm", "aa", "bb"]
+    now.close()

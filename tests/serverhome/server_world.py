@@ -99,11 +99,15 @@ class Postgres:
     def dsn(self) -> str:
         return f"postgresql://postgres@/postgres?host={self.root}"
 
-    def kill(self) -> None:
-        """As a power cut would: no process of it lives on."""
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to every process of it."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for pid in (self.process.pid, *map(int, children)):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
+
+    def kill(self) -> None:
+        """As a power cut would: no process of it lives on."""
+        self.signal(signal.SIGKILL)
         self.process.wait(timeout=10)
 
     def start(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from affiant.ledger.serverhome import ServerReader, migrate
 from affiant.proof.hashes import leaf_hash, verify_consistency, verify_inclusion
 from affiant.proof.note import Checkpoint, Note
 from affiant.proof.tlogproof import TlogProof
+from affiant.records import Records
+from affiant.records.move import move_records
 
 pytestmark = pytest.mark.server
 CLOCK = SystemClock()
@@ -56,7 +59,7 @@ def moving(tmp_path: Path, postgres: Postgres, storage: Storage) -> Moving:
 
 def test_a_move_keeps_indexes_heads_and_proofs(moving: Moving) -> None:
     """Every entry has its index and bytes as before, old heads and proofs hold, and the ledger goes on from there on several nodes."""
-    report = migrate(moving.home, RING, CLOCK, moving.config)
+    report = migrate(moving.home, RING, CLOCK, moving.config, move_records)
     assert report.good
     old = LedgerReader(dataclasses.replace(moving.home, root=moving.home.root / "moved"))
     before = list(old.entries(0, old.checkpoint().size))
@@ -86,32 +89,66 @@ def test_a_move_keeps_indexes_heads_and_proofs(moving: Moving) -> None:
 
 def test_a_home_that_moved_is_not_written_at_home_again(moving: Moving) -> None:
     """After a move the embedded writer finds nothing to write to, readers find the servers, and a second move is refused."""
-    migrate(moving.home, RING, CLOCK, moving.config)
+    migrate(moving.home, RING, CLOCK, moving.config, move_records)
     with pytest.raises(AffiantError):
         Writer.open(moving.home, RING, CLOCK)
     reader = open_reader(moving.home)
     assert isinstance(reader, ServerReader)
     reader.close()
     with pytest.raises(Conflict, match="moved already"):
-        migrate(moving.home, RING, CLOCK, moving.config)
+        migrate(moving.home, RING, CLOCK, moving.config, move_records)
 
 
 def test_an_interrupted_move_can_be_repeated(moving: Moving) -> None:
     """A move that broke off after the database was filled is taken up again and ends as if nothing had happened."""
-    migrate(moving.home, RING, CLOCK, moving.config)
+    migrate(moving.home, RING, CLOCK, moving.config, move_records)
     moved = moving.home.root / "moved"
     (moving.home.root / "server.json").unlink()
-    for name, place in (("segments", ""), ("ledger", ""), ("checkpoints.log", ""), ("writer.state", "derived"), ("durable", "run")):
+    for name, place in (
+        ("segments", ""),
+        ("ledger", ""),
+        ("checkpoints.log", ""),
+        ("records.db", ""),
+        ("writer.state", "derived"),
+        ("durable", "run"),
+    ):
         target = moving.home.root / place / name
         if target.is_dir():
             target.rmdir()
         if (moved / name).exists():
             (moved / name).rename(target)
     moved.rmdir()
-    assert migrate(moving.home, RING, CLOCK, moving.config).good
+    assert migrate(moving.home, RING, CLOCK, moving.config, move_records).good
     with moving.servers.writer(), client(moving.home) as one:
         one.append([note("on")])
     check(moving.servers)
+
+
+def test_records_follow_a_ledger_that_moved_before_them(moving: Moving) -> None:
+    """Where the ledger lies on servers already, moving again moves the records; those of another node are not merged into them."""
+    migrate(moving.home, RING, CLOCK, moving.config, lambda home, config: None)
+    own = moving.home.root / "moved" / "records.db"
+    own.rename(moving.home.records_db)
+    with moving.servers.writer(), client(moving.home) as one:
+        one.append([note("led, so in use")])
+    with pytest.raises(Conflict, match="of this node alone"):
+        Records(moving.home, RING, CLOCK)
+    with pytest.raises(Conflict, match="lies elsewhere"):
+        migrate(moving.home, RING, CLOCK, dataclasses.replace(moving.config, prefix="other/"), move_records)
+    assert migrate(moving.home, RING, CLOCK, moving.config, move_records).good
+    assert own.exists() and not moving.home.records_db.exists()
+    add_records(moving.home, 2)
+    second = moving.servers.node("n2")
+    other = second.root.with_name("other")
+    other.mkdir()
+    (second.root / "server.json").rename(other / "server.json")
+    add_records(second, 1)
+    (other / "server.json").rename(second.root / "server.json")
+    with pytest.raises(Conflict, match=r"not in the ledger|other records"):
+        migrate(second, RING, CLOCK, moving.config, move_records)
+    assert second.records_db.exists()
+    with closing(Records(moving.home, RING, CLOCK)) as records:
+        assert records.outbox_size() == 2
 
 
 def test_a_damaged_home_does_not_move(moving: Moving) -> None:
@@ -122,7 +159,7 @@ def test_a_damaged_home_does_not_move(moving: Moving) -> None:
     segment.write_bytes(data)
     (moving.home.derived / "writer.state").unlink(missing_ok=True)
     with pytest.raises(LedgerFault):
-        migrate(moving.home, RING, CLOCK, moving.config)
+        migrate(moving.home, RING, CLOCK, moving.config, move_records)
     assert not (moving.home.root / "server.json").exists()
     assert moving.servers.sql("SELECT 1 FROM pg_namespace WHERE nspname = $1", moving.config.schema) == []
 
@@ -134,7 +171,7 @@ def test_a_move_without_servers_changes_nothing(moving: Moving) -> None:
         dataclasses.replace(moving.config, postgres=f"file:{_written(moving.home.root / 'dsn', 'postgresql://x@127.0.0.1:9/none')}"),
     ):
         with pytest.raises(CouldNotLook):
-            migrate(moving.home, RING, CLOCK, config)
+            migrate(moving.home, RING, CLOCK, config, move_records)
     with moving.embedded.writer(), client(moving.home) as one:
         one.append([note("still here")])
     assert moving.embedded.check().good
@@ -153,7 +190,7 @@ def test_a_log_whose_key_changed_moves_with_its_keys(moving: Moving, monkeypatch
     save_keyring(moving.home, RING)
     with Writer.open(moving.home, RING, CLOCK) as writer:
         changed = rotate(writer, RING, new_key(""), 0, "person:ana", "yearly")
-    report = migrate(moving.home, changed.ring, CLOCK, moving.config)
+    report = migrate(moving.home, changed.ring, CLOCK, moving.config, move_records)
     assert report.good, "\n".join(report.lines())
     with moving.servers.writer(), client(moving.home) as one:
         one.append([note("under the new key")])

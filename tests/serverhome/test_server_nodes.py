@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 
@@ -14,11 +13,11 @@ from server_world import NOW, ORIGIN, RING, Postgres, ServerWorld, Storage, note
 from test_server_fencing import Load, check
 
 from affiant.kit.clock import SystemClock
-from affiant.kit.errors import BadInput, Conflict, LedgerFault
+from affiant.kit.errors import BadInput, Conflict
 from affiant.kit.home import create_home
 from affiant.kit.keyring import Keyring
-from affiant.ledger import LedgerClientSync, encode
-from affiant.ledger.serverhome import UNPLACED, LedgerStore, found, join
+from affiant.ledger import LedgerClientSync
+from affiant.ledger.serverhome import UNPLACED, found, join
 
 pytestmark = pytest.mark.server
 CLOCK = SystemClock()
@@ -122,30 +121,3 @@ def test_only_the_same_log_can_be_joined(servers: ServerWorld, tmp_path: Path) -
         join(create_home(tmp_path / "y", "another.example/log", NOW, "n2"), RING, servers.config)
     with pytest.raises(Conflict, match="holds another ledger"):
         found(create_home(tmp_path / "z", ORIGIN, NOW, "n2"), RING, CLOCK, servers.config)
-
-
-def test_rows_of_the_outbox_table_go_in_once(servers: ServerWorld) -> None:
-    """Two pumps at once move what a change committed to PostgreSQL's own outbox exactly once; a missing number is refused."""
-    name = "n1/records/0"
-
-    def add(numbers: range) -> None:
-        for number in numbers:
-            servers.sql("INSERT INTO @.outbox VALUES ($1, $2, $3)", name, number, encode(note(f"row {number}"), name, number, NOW, 0))
-
-    async def pump() -> list[int]:
-        store = await LedgerStore.open(servers.config, "pump")
-        try:
-            return list(await asyncio.gather(*(store.pump_outbox(name, "n1", 20) for _ in range(4))))
-        finally:
-            await store.close()
-
-    add(range(50))
-    assert sorted(asyncio.run(pump())) == [0, 10, 20, 20]
-    add(range(51, 53))
-    with pytest.raises(LedgerFault, match="begins at 51, 50 is due"):
-        asyncio.run(pump())
-    with servers.writer(), LedgerClientSync(servers.home.run / "writer.sock", "n1", "control", CLOCK, 10.0) as link:
-        link.checkpoint()
-    with servers.reader() as reader:
-        assert [event.seq for _, event in reader.of_types("job.run")] == list(range(50))
-    check(servers)

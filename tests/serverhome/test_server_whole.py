@@ -16,7 +16,7 @@ from server_world import Postgres, Storage, config, unused_name
 
 from affiant.kit.home import open_home
 from affiant.ledger.serverhome import ServerConfig, save_config
-from affiant.testing.world import World
+from affiant.testing.world import COMPANY, World
 
 pytestmark = pytest.mark.server
 
@@ -49,6 +49,7 @@ def test_a_served_home_moves_to_servers_and_goes_on(tmp_path: Path, places: Serv
         assert world.stop_serving() == 0
         moved = json.loads(world.cli("ledger", "migrate", "--servers", servers_file(world, places)).stdout)
         assert moved["good"] is True and (world.home / "moved" / "segments").is_dir()
+        assert (world.home / "moved" / "records.db").exists() and not (world.home / "records.db").exists()
         again = world.cli("ledger", "migrate", "--servers", str(world.root / "servers.json"), check=False)
         assert again.returncode == 2 and "moved already" in again.stderr
 
@@ -95,10 +96,55 @@ def test_a_home_founded_on_servers_and_a_second_node(tmp_path: Path, places: Ser
     (second / "affiant.json").write_text(json.dumps(identity | {"node": "n2"}), encoding="utf-8")
     joined = World(tmp_path, home=second)
     assert json.loads(joined.cli("ledger", "join", "--servers", servers).stdout)["node"] == "n2"
-    joined.cli("apply", str(people(tmp_path)), "--as", "ann")
+    assert [each["id"] for each in json.loads(joined.cli("person", "list", "--json").stdout)["people"]] == ["ann"]
+    joined.cli("key", "create", "--models", "*", "--owner", "ann", "--as", "ann")
     types = [json.loads(line)["entry"] for line in world.cli("ledger", "tail", "--from", "0").stdout.splitlines()]
-    assert {entry["producer"].split("/")[0] for entry in types if entry["type"] == "person.set"} == {"n1", "n2"}
+    made = [(entry["type"], entry["producer"]) for entry in types if entry["type"] in ("person.set", "key.created")]
+    assert made == [("person.set", "n1/records/0"), ("key.created", "n2/records/0")]
+    doctor = joined.cli("doctor", check=False).stderr
+    assert "Records in PostgreSQL are whole; 1 people." in doctor and "not in force" not in doctor, doctor
+    assert not (second / "records.db").exists()
     assert json.loads(joined.cli("ledger", "verify").stdout)["good"] is True
+
+
+def test_two_nodes_serve_one_company(tmp_path: Path, places: ServerConfig) -> None:
+    """What one node is told the other does: a key works on both, a change needs a second person on any, a revoked key is refused."""
+    one = World(tmp_path)
+    servers = tmp_path / "servers.json"
+    servers.write_text(json.dumps({"format": 1, **asdict(places)}), encoding="utf-8")
+    two = World(tmp_path, home=tmp_path / "second")
+    try:
+        one.start_simulator()
+        one.cli("ledger", "found", "--servers", str(servers), "--origin", "test/company")
+        shutil.copytree(one.home / "keys", two.home / "keys")
+        identity = json.loads((one.home / "affiant.json").read_text(encoding="utf-8"))
+        (two.home / "affiant.json").write_text(json.dumps(identity | {"node": "n2"}), encoding="utf-8")
+        two.cli("ledger", "join", "--servers", str(servers))
+        one.start()
+        two.start()
+        two.keys = one.keys = one.apply(COMPANY)
+        assert [world.chat("hello").status for world in (one, two)] == [200, 200]
+
+        (tmp_path / "limit.yaml").write_text("limits: [{scope: all, unit: requests, window: 1h, value: 9}]", encoding="utf-8")
+        one.cli("apply", str(tmp_path / "limit.yaml"), "--as", "bob")
+        change = json.loads(two.cli("change", "list", "--state", "proposed", "--json").stdout)["changes"][0]["id"]
+        two.cli("change", "approve", change, "--as", "ann")
+        one.cli("change", "activate", change, "--as", "bob")
+
+        one.cli("key", "revoke", "app", "--as", "bob")
+        assert two.chat("hello").status == 401, "the command answers when every node decides from it"
+        assert one.chat("hello").status == 401
+        two.cli("key", "create", "--models", "help", "--owner", "cat", "--as", "bob")
+        assert [one.stop_serving(), two.stop_serving()] == [0, 0]
+        one.cli("ledger", "verify")
+        entries = [json.loads(line)["entry"] for line in one.cli("ledger", "tail", "--from", "0").stdout.splitlines()]
+        revoked = [entry["body"]["workers"] for entry in entries if entry["type"] == "key.revoked"]
+        assert revoked == [2], revoked
+        of_change = [(entry["type"], entry["producer"].split("/")[0]) for entry in entries if entry.get("ref") == change]
+        assert of_change == [("change.proposed", "n1"), ("change.approved", "n2"), ("change.activated", "n1")]
+    finally:
+        two.stop()
+        one.stop()
 
 
 def people(folder: Path) -> Path:

@@ -32,6 +32,7 @@ from affiant.ledger.anchorstore import AnchorStore
 from affiant.ledger.opening import reading
 from affiant.ledger.wire import reachable
 from affiant.proof.note import Note
+from affiant.records.look import looking
 
 MINIMUM_PYTHON = (3, 11)
 LOW_BYTES = 1024**3
@@ -291,15 +292,16 @@ def _database(path: Path) -> sqlite3.Connection:
 
 
 def _records(home: Home, serving: bool) -> Iterator[Outcome]:
-    with closing(_database(home.records_db)) as db:
-        verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
-        people = db.execute("SELECT count(*) FROM people WHERE active = 1").fetchone()[0] if verdict == "ok" else 0
-    if verdict != "ok":
-        yield Outcome("records", State.FAULT, f"records.db is damaged: {verdict}", "Restore the home from one backup.")
+    with looking(home) as look:
+        people = 0 if look.fault else sum(1 for person in look.store.people() if person.active)
+        nodes = f" Nodes in contact: {', '.join(look.nodes)}." if look.nodes else ""
+    if look.fault:
+        yield Outcome("records", State.FAULT, f"{look.where} is damaged: {look.fault}", "Restore the home from one backup.")
     elif people == 0:
-        yield Outcome("records", State.NOTE, "records.db is whole; nobody is in it yet.", "affiant apply FILE.yaml adds the first people.")
+        what = f"Records in {look.where} are whole; nobody is in them yet.{nodes}"
+        yield Outcome("records", State.NOTE, what, "affiant apply FILE.yaml adds the first people.")
     else:
-        yield Outcome("records", State.GOOD, f"records.db is whole; {people} people.")
+        yield Outcome("records", State.GOOD, f"Records in {look.where} are whole; {people} people.{nodes}")
 
 
 def _controls(home: Home, serving: bool) -> Iterator[Outcome]:
@@ -307,9 +309,8 @@ def _controls(home: Home, serving: bool) -> Iterator[Outcome]:
     shipped = {
         each.id: (each.version, each.sha, each.schedule_body) for each in load_catalog().controls.values() if each.implemented
     }  # fmt: skip
-    with closing(_database(home.records_db)) as db:
-        rows = db.execute("SELECT id, version, sha, schedule FROM controls ORDER BY id").fetchall()
-    now = {str(name): (int(version), str(sha), json.loads(schedule)) for name, version, sha, schedule in rows}
+    with looking(home) as look:
+        now = {each.id: (each.version, each.sha, list(each.schedule)) for each in look.store.controls()}
     changed = [
         f"{name} (ships {wanted[0]}, in force {now[name][0] if name in now else 'none'})"
         for name, wanted in shipped.items() if now.get(name) != wanted
@@ -326,26 +327,20 @@ def _controls(home: Home, serving: bool) -> Iterator[Outcome]:
 
 
 def _outbox(home: Home, serving: bool) -> Iterator[Outcome]:
-    with closing(_database(home.records_db)) as db:
-        waiting = db.execute("SELECT count(*) FROM outbox").fetchone()[0]
+    with looking(home) as look:
+        waiting, shared = look.waiting, look.where == "PostgreSQL"
+    if waiting and (serving or shared):
+        time.sleep(2.0)
+        with looking(home) as look:
+            waiting = look.waiting
     if not waiting:
         yield Outcome("outbox", State.GOOD, "Every record change is in the ledger.")
-        return
-    if serving:
-        time.sleep(2.0)
-        with closing(_database(home.records_db)) as db:
-            waiting = db.execute("SELECT count(*) FROM outbox").fetchone()[0]
-        if waiting:
-            yield Outcome(
-                "outbox",
-                State.FAULT,
-                f"{waiting} events of record changes wait for the ledger writer.",
-                "See what the writer says on standard error.",
-            )
-        else:
-            yield Outcome("outbox", State.GOOD, "Every record change is in the ledger.")
-        return
-    yield Outcome("outbox", State.NOTE, f"{waiting} events of record changes wait.", "They go into the ledger at the next `affiant serve`.")
+    elif serving:
+        what = f"{waiting} events of record changes wait for the ledger writer."
+        yield Outcome("outbox", State.FAULT, what, "See what the writer says on standard error.")
+    else:
+        what = f"{waiting} events of record changes wait."
+        yield Outcome("outbox", State.NOTE, what, "They go into the ledger at the next `affiant serve`.")
 
 
 def _anchors(home: Home, serving: bool) -> Iterator[Outcome]:

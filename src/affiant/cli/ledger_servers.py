@@ -33,7 +33,7 @@ def _servers_option(function: F) -> F:
 @click.option("--witness", "witness", multiple=True, metavar="VKEY@URL", help="An outside cosigner; may be repeated.")
 @click.pass_context
 def found(ctx: click.Context, home: Path | None, servers: Path, origin: str | None, node: str, witness: tuple[str, ...]) -> None:
-    """Create a home whose ledger begins on servers.
+    """Create a home whose ledger and records begin on servers.
 
     Tries to break a lock of the storage first, and refuses storage that lets it, or a PostgreSQL that does not sync.
     """
@@ -50,17 +50,18 @@ def found(ctx: click.Context, home: Path | None, servers: Path, origin: str | No
 @_servers_option
 @click.pass_context
 def migrate(ctx: click.Context, home: Path | None, servers: Path) -> int:
-    """Move the ledger of a home that nothing serves to servers.
+    """Move ledger and records of a home that nothing serves to servers.
 
-    Indexes, bytes, signed heads and proofs stay what they were; both sides are checked, before and after. If it breaks off, repeat it:
-    the home keeps its ledger until the end. What lay in the home goes to HOME/moved.
+    Indexes, bytes, signed heads, proofs and every record stay what they were; both sides are checked, before and after. If it breaks
+    off, repeat it: the home keeps its own until the end. What lay in the home goes to HOME/moved. A home whose ledger moved earlier moves
+    its records.
     """
     opened = need_home(home)
     report = doors_of(ctx).migrate(opened, servers)
     out({"home": str(opened.root), "good": report.good, "size": report.size, "signed": report.signed})
     for line in report.lines():
         say(line)
-    say(f"The ledger of {opened.root} lies on servers; {opened.root / 'moved'} holds what was here.")
+    say(f"Ledger and records of {opened.root} lie on servers; {opened.root / 'moved'} holds what was here.")
     return report.exit_code
 
 
@@ -71,8 +72,8 @@ def migrate(ctx: click.Context, home: Path | None, servers: Path) -> int:
 def join(ctx: click.Context, home: Path | None, servers: Path) -> None:
     """Make a directory another node of a ledger on servers.
 
-    Put a copy of another node's affiant.json, with a `node` of its own, and of its keys/ there first. Records are each node's own:
-    bring them in with `affiant apply`.
+    Put a copy of another node's affiant.json, with a `node` of its own, and of its keys/ and files/ there first. Records are shared: there
+    is nothing to apply.
     """
     if home is None:
         raise BadInput("No home was named.", "Give --home D, or set AFFIANT_HOME.")

@@ -1,7 +1,8 @@
 """Contact with control: snapshots in, acknowledgements and lease requests out, over `run/snapshot.sock`.
 
-A worker without a confirmation for `stale_ok` refuses. Times here are monotonic seconds, never the wall clock, which a
-demonstration may stand still. Leaves out: what follows from a snapshot (`tables`) and from losing contact (`watch`).
+A worker without a confirmation for `stale_ok` refuses; a confirmation counts from the look at records that it rests on, however late it
+is read. Times here are monotonic seconds, never the wall clock, which a demonstration may stand still. Leaves out: what follows from a
+snapshot (`tables`) and from losing contact (`watch`).
 """
 
 from __future__ import annotations
@@ -120,10 +121,10 @@ class Contact:
                 self._complain(f"snapshot {message.snapshot.epoch} cannot be used: {error}")
                 return
             self.tables = tables
-            self.confirmed_s = time.monotonic()
+            self.confirmed_s = _seconds(message.looked_ns)
             self._on_change(tables)
         elif isinstance(message, Confirm) and self.tables is not None and message.epoch == self.tables.epoch:
-            self.confirmed_s = time.monotonic()
+            self.confirmed_s = max(self.confirmed_s, _seconds(message.looked_ns))
         self._ack()
 
     def _ack(self) -> None:
@@ -171,3 +172,9 @@ class Contact:
             if not future.done():
                 future.set_exception(CouldNotLook("Contact with control was lost.", "Try again."))
         self._wake.set()
+
+
+def _seconds(looked_ns: int) -> float:
+    """When the look at records began that a message rests on; now, if it does not say."""
+    now_s = time.monotonic()
+    return min(now_s, looked_ns / 1e9) if looked_ns else now_s

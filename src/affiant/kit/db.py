@@ -126,8 +126,8 @@ class Database:
             except sqlite3.Error as error:
                 raise as_error(error, self.path) from error
 
-    def forget_pages(self) -> None:
-        """Move the write-ahead log into the file and cut it to nothing, so that overwritten values leave it too."""
+    def forget_pages(self, *tables: str) -> None:
+        """Move the write-ahead log into the file and cut it to nothing, so that overwritten values of any table leave it too."""
         with self._lock:
             try:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

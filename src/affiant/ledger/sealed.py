@@ -11,13 +11,13 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-import sqlite3
 import struct
 from dataclasses import dataclass
 
 from affiant.kit.crypto import seal, unseal
 from affiant.kit.errors import BadInput, CouldNotLook, NotFound
 from affiant.kit.halves import Halves
+from affiant.kit.sql import Connection
 from affiant.ledger.envelope import Draft
 from affiant.ledger.registry import REGISTRY
 from affiant.proof.sealed import commitment
@@ -30,6 +30,8 @@ CREATE TABLE sealed (
   ref TEXT NOT NULL, at_us INTEGER NOT NULL, value BLOB NOT NULL) STRICT;
 CREATE INDEX sealed_subject ON sealed (subject, at_us);
 """
+PLACED = "ALTER TABLE sealed ADD COLUMN place INTEGER NOT NULL DEFAULT 0;\n"
+"""What numbers values in the order in which they were sealed."""
 MAX_VALUE_BYTES = 16_384
 PAD_BYTES = 128
 _COMMITMENT = re.compile(r"[0-9a-f]{64}")
@@ -70,7 +72,7 @@ def check_draft(draft: Draft) -> None:
 
 
 class SealedStore:
-    """Statements over an open connection of `records.db`; the caller holds the transaction.
+    """Statements over an open connection of the records; the caller holds the transaction.
 
     Args:
         connection: with the tables of `SCHEMA`.
@@ -78,7 +80,7 @@ class SealedStore:
         halves: the halves outside.
     """
 
-    def __init__(self, connection: sqlite3.Connection, master: bytes, halves: Halves) -> None:
+    def __init__(self, connection: Connection, master: bytes, halves: Halves) -> None:
         self._c, self._master, self._halves = connection, master, halves
 
     @staticmethod
@@ -129,7 +131,8 @@ class SealedStore:
         plain = salt + struct.pack(">I", len(data)) + data
         plain += bytes(-len(plain) % PAD_BYTES)
         self._c.execute(
-            "INSERT INTO sealed VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO sealed (commitment, subject, type, field, ref, at_us, value, place) VALUES (?, ?, ?, ?, ?, ?, ?, "
+            "(SELECT COALESCE(MAX(place), 0) + 1 FROM sealed))",
             (committed, place.subject, place.type, place.field, place.ref, now_us, seal(key, plain, _bound(place, committed))),
         )
         return committed
@@ -157,7 +160,7 @@ class SealedStore:
     def newest(self, subject: str, type: str, field: str) -> str | None:
         """Commitment of the newest value of a field of a subject, or None."""
         row = self._c.execute(
-            "SELECT commitment FROM sealed WHERE subject = ? AND type = ? AND field = ? ORDER BY at_us DESC, rowid DESC LIMIT 1",
+            "SELECT commitment FROM sealed WHERE subject = ? AND type = ? AND field = ? ORDER BY at_us DESC, place DESC LIMIT 1",
             (subject, type, field),
         ).fetchone()
         return str(row[0]) if row else None
@@ -172,7 +175,7 @@ class SealedStore:
             NotFound: it has no key.
         """
         done = self._c.execute(
-            "UPDATE subject_keys SET wrapped = x'', destroyed_us = ? WHERE subject = ? AND destroyed_us = 0", (now_us, subject)
+            "UPDATE subject_keys SET wrapped = ?, destroyed_us = ? WHERE subject = ? AND destroyed_us = 0", (b"", now_us, subject)
         ).rowcount
         if not done:
             raise NotFound(f"{subject} has no key.", "It has no sealed values, or was forgotten already.")
@@ -181,6 +184,10 @@ class SealedStore:
     def destroyed(self) -> list[str]:
         """Subjects whose key was destroyed."""
         return [str(row[0]) for row in self._c.execute("SELECT subject FROM subject_keys WHERE destroyed_us > 0 ORDER BY subject")]
+
+    def live(self) -> int:
+        """How many subjects have a key here."""
+        return int(self._c.execute("SELECT count(*) FROM subject_keys WHERE destroyed_us = 0").fetchone()[0])
 
     def orphaned(self) -> list[str]:
         """Subjects whose half outside is gone while this home still has theirs: destroyed after this copy was made.

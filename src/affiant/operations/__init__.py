@@ -6,7 +6,7 @@ It never looks inside the gateway: probes travel as ordinary traffic, and everyt
 from affiant.operations.operations import EXPIRY_NOTICE_DAYS, PROBE_MINUTES, Context, Operations
 from affiant.operations.probe_key import ProbeKey, find_probe_key, save_probe_key
 from affiant.operations.schedule import Every, Schedule
-from affiant.operations.scheduler import Job, Outcome, Scheduler
+from affiant.operations.scheduler import FileBook, Job, Outcome, Scheduler
 from affiant.operations.service import Observation, ServiceMeter
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "PROBE_MINUTES",
     "Context",
     "Every",
+    "FileBook",
     "Job",
     "Observation",
     "Operations",

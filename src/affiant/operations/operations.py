@@ -23,8 +23,9 @@ from affiant.operations.probe_key import ProbeKey, find_probe_key, save_probe_ke
 from affiant.operations.probe_plans import INJECTION, PII, UNAPPROVED, UNAUTHENTICATED
 from affiant.operations.probes import Ports, run_probe
 from affiant.operations.schedule import DAY_US, Every, Schedule, iso, month_of
-from affiant.operations.scheduler import Job, Outcome, Scheduler, run_job
+from affiant.operations.scheduler import FileBook, Job, Outcome, Scheduler, run_job
 from affiant.operations.service import Observation, ServiceMeter
+from affiant.records.jobs import JobBook, Kept
 from affiant.records.snapshot import Snapshot
 
 PROBE_MINUTES: dict[str, int] = {UNAUTHENTICATED: 187, INJECTION: 433, PII: 611, UNAPPROVED: 904}
@@ -51,6 +52,8 @@ class Context:
         create_key: makes a gateway key for (owner, tenant) with the scope `*` and gives (key id, secret), so that a home has a key to
             probe with by itself; None: somebody makes one with `affiant key create --probes`.
         reader: of the ledger, for alerts over windows; None: none are raised.
+        jobs: where the nodes that share records take what one of them does; None where there is one.
+        kept: where such nodes keep the key for probes.
     """
 
     home: Home
@@ -65,6 +68,8 @@ class Context:
     open_period: Callable[[str, int], Awaitable[str]]
     create_key: Callable[[str, str], Awaitable[tuple[str, str]]] | None = None
     reader: Reading | None = None
+    jobs: JobBook | None = None
+    kept: Kept | None = None
 
 
 class Operations:
@@ -75,7 +80,7 @@ class Operations:
         derived = context.home.derived
         self._injected = CLOCK_ENV in os.environ
         self._meter = ServiceMeter(context.home.node, derived / "service.json", self._injected)
-        self._scheduler = Scheduler(self._jobs(), derived / "jobs.json", context.clock.now_us())
+        self._scheduler = Scheduler(self._jobs(), FileBook(derived / "jobs.json"), context.clock.now_us(), context.jobs)
         self._alerts = Alerts(context.reader) if context.reader is not None else None
         self._unwritten: list[Draft] = []
         self._key_epoch = -1
@@ -129,7 +134,7 @@ class Operations:
             await self._prepare_probe_key()
             await self._raise_alerts()
             outcomes = []
-            taken = self._scheduler.take(self._context.clock.now_us())
+            taken = await self._take()
             for job, due_us in taken:
                 if job.apart:  # first, so that it goes on beside the others
                     self._apart[job.name] = asyncio.create_task(self._run_apart(job, due_us, self._apart.get(job.name)))
@@ -156,6 +161,13 @@ class Operations:
     def alerts(self) -> list[Alert]:
         """Alerts of the last day, the newest first."""
         return self._alerts.recent(self._context.clock.now_us()) if self._alerts is not None else []
+
+    async def _take(self) -> list[tuple[Job, int]]:
+        """Take what is due; asking the other nodes' records is waiting, and nothing else waits for it."""
+        now_us, ready = self._context.clock.now_us(), self._context.ready()
+        if self._context.jobs is None:
+            return self._scheduler.take(now_us, ready)
+        return await asyncio.to_thread(self._scheduler.take, now_us, ready)
 
     async def _run_apart(self, job: Job, due_us: int, before: asyncio.Task[None] | None) -> None:
         if before is not None:
@@ -185,11 +197,11 @@ class Operations:
     def _jobs(self) -> list[Job]:
         hourly, daily = Every.HOUR, Every.DAY
         return [
-            Job("service", Schedule(hourly, 1), self._service, quiet=True),
+            Job("service", Schedule(hourly, 1), self._service, quiet=True, each_node=True),
             Job("period", Schedule(Every.MONTH, 0), self._period),
             *(Job(f"probe.{name}", Schedule(daily, minute), self._probe(name)) for name, minute in PROBE_MINUTES.items()),
             Job("keys", Schedule(daily, 360), self._keys),
-            Job("anchor", Schedule(hourly, 4), self._anchor, quiet=True, apart=True),
+            Job("anchor", Schedule(hourly, 4), self._anchor, quiet=True, apart=True, each_node=True),  # each keeps its cosignatures
         ]
 
     async def _service(self, due_us: int) -> str:
@@ -216,24 +228,26 @@ class Operations:
     async def _prepare_probe_key(self) -> None:
         """Have a key to probe with long before a probe is due: its owner and tenant are those that most live keys have."""
         snapshot = self._context.snapshot()
-        if snapshot.epoch == self._key_epoch:
-            return
+        moved = snapshot.epoch != self._key_epoch
+        if not moved and (self._context.kept is None or self._probe_key is not None):
+            return  # where nodes share the key, another may have kept it a moment after it was made
         self._key_epoch = snapshot.epoch
         try:
             await self._choose_probe_key(snapshot)
         except AffiantError as error:
-            self._unwritten.append(Outcome("probe.key", self._context.clock.now_us(), False, str(error)).draft())
+            if moved:
+                self._unwritten.append(Outcome("probe.key", self._context.clock.now_us(), False, str(error)).draft())
 
     async def _choose_probe_key(self, snapshot: Snapshot) -> None:
         home, keyring = self._context.home, self._context.keyring
-        self._probe_key = find_probe_key(home, keyring)
+        self._probe_key = await asyncio.to_thread(find_probe_key, home, keyring, self._context.kept)
         live = {key.id: key for key in snapshot.keys if not key.revoked}
         create = self._context.create_key
         if create is None or not live or (self._probe_key is not None and self._probe_key.key_id in live):
             return
         owner, tenant = Counter((key.owner, key.tenant) for key in live.values()).most_common(1)[0][0]
         self._probe_key = ProbeKey(*await create(owner, tenant))
-        save_probe_key(home, keyring, self._probe_key)
+        await asyncio.to_thread(save_probe_key, home, keyring, self._probe_key, self._context.kept)
 
     def _key(self) -> ProbeKey:
         if self._probe_key is None:

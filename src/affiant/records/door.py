@@ -1,4 +1,4 @@
-"""The door of records: every verb over `HOME/records.db`. Each is one transaction that commits rows and event bytes together.
+"""The door of records: every verb, over `HOME/records.db` or what nodes share. Each is one transaction of rows and event bytes together.
 
 `by` and `author` name who acts: a person's id, or `local` for the home's local credential without a person. Roles are checked
 here, so that console, API and command line cannot differ. Methods block (they wait for the disk) and may be called from any
@@ -27,6 +27,7 @@ from affiant.records.detectors import Judge, no_judge
 from affiant.records.document import read_document
 from affiant.records.faults import Faults
 from affiant.records.fields import id_fault
+from affiant.records.jobs import JobBook, Kept, SharedJobs
 from affiant.records.model import (
     LOCAL,
     NO_TENANT,
@@ -42,13 +43,12 @@ from affiant.records.model import (
     UsageResult,
 )  # fmt: skip
 from affiant.records.network import Resolve, resolve_host
+from affiant.records.outbox import Outbox
 from affiant.records.policies import built_in_policies
 from affiant.records.references import scope_faults
 from affiant.records.sealed import SealedRecords
-from affiant.records.snapshot import Snapshot
+from affiant.records.snapshot import STALE_OK_MS, Snapshot
 from affiant.records.unit import Units, actor_of
-
-STALE_OK_MS = 10_000
 
 
 class Records:
@@ -60,12 +60,13 @@ class Records:
         clock: wall time.
         on_commit: called after each commit that put events into the outbox (to wake the writer); from any thread, must not block.
         resolve: how a provider's host becomes addresses.
-        create: makes `records.db`; `init` only. Elsewhere a missing file is an error, never a new one.
+        create: makes records; `init` only. Elsewhere missing ones are an error, never made anew.
         judge: of detectors that policies declare; without one none is taken in.
 
     Raises:
-        CouldNotLook: `records.db` is missing or cannot be written.
-        BadInput: it is damaged, or a newer version wrote it.
+        CouldNotLook: records are missing or cannot be written.
+        Conflict: the home has records of its own beside those that it shares.
+        BadInput: they are damaged, or a newer version wrote them.
     """
 
     def __init__(
@@ -74,13 +75,19 @@ class Records:
     ) -> None:  # fmt: skip
         self.home, self.clock = home, clock
         self._keyring, self._resolve, self._judge = keyring, resolve, judge
-        self._units = Units(home.records_db, home.node, keyring.master, clock, on_commit, create)
+        self._units = Units(home, keyring.master, clock, on_commit, create)
         self._halves = Halves(home, keyring.master)
         self.sealed = SealedRecords(self._units, self._halves, self.require)
         """Sealed values, subjects' keys and legal holds."""
         self.sealed.finish()
         self.appeals = Appeals(self._units, self.require)
         """Appeals against what guards decided."""
+        self.nodes = self._units.nodes
+        """The nodes that share these records."""
+        self.jobs: JobBook | None = SharedJobs(self._units.shared) if self._units.shared is not None else None
+        """Which scheduled work was taken by which node; None where there is one."""
+        self.kept: Kept | None = Kept(self._units.shared) if self._units.shared is not None else None
+        """Small sealed things that every node needs; None where there is one."""
         self.serving = False
         """Whether workers may be connected (the snapshot server sets it): then they confirm revocations; else nothing serves."""
 
@@ -97,7 +104,7 @@ class Records:
     def number_from(self, following: int) -> None:
         """Number the next event from here on: for a ledger that was made without records and holds those before."""
         with self._units.write() as unit:
-            unit.store.number_from(following)
+            Outbox(unit.store.connection).number_from(following)
 
     # -- who acts
 
@@ -330,7 +337,7 @@ class Records:
 
     def _settle(self, unit: Any) -> None:
         """Where nothing serves, no worker is in contact: what was asked for is in effect at once."""
-        if not self.serving:
+        if not self.serving and not self.nodes.others(unit.store.connection):
             keys.finish_revocations(unit, unit.new_epoch(), 0)
 
     def finish_revocations(self, epoch: int, workers: int) -> tuple[str, ...]:
@@ -533,6 +540,9 @@ class Records:
 
     def ensure_tenant_keys(self) -> int:
         """Make the missing tenant-month keys of this month and the next; how many. New ones come with a new epoch."""
+        with self._units.read() as store:
+            if not tenants.missing(store, self.clock.now_us()):
+                return 0
         with self._units.write() as unit:
             made = tenants.ensure_keys(unit)
             if made:
@@ -565,7 +575,7 @@ class Records:
                 raise NotFound(f"There is no key of {tenant} for {month}.", "It may be destroyed already.")
             unit.emit(Draft("tenant_key.destroyed", {"month": month, "by": by}, ref=f"{tenant}/{month}", tenant=tenant, actor=actor_of(by)))
             unit.new_epoch()
-        self._units.database.forget_pages()
+        self._units.database.forget_pages("tenant_keys")
 
     @property
     def epoch(self) -> int:
@@ -582,6 +592,5 @@ class Records:
             )  # fmt: skip
 
     def outbox_size(self) -> int:
-        """Finished events that the writer has not taken yet."""
-        with self._units.read() as store:
-            return store.outbox_size()
+        """Events of committed changes that are not in the ledger yet; where nodes share records, that no signed head covers yet."""
+        return self._units.waiting()

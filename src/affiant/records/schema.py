@@ -1,17 +1,26 @@
-"""Tables of `HOME/records.db`, as numbered migrations. Leaves out: statements that use them (`store`)."""
+"""Tables of records, as numbered migrations: of `HOME/records.db`, and the same of the nodes of a server home, in PostgreSQL.
+
+Written for SQLite; `as_postgres` says what differs. An outbox is needed only where records and ledger lie apart; tables about nodes only
+where there are several. Leaves out: statements that use them (`store`, `nodes`, `jobs`).
+"""
 
 from __future__ import annotations
 
+from affiant.ledger.sealed import PLACED as SEALED_PLACED
 from affiant.ledger.sealed import SCHEMA as SEALED
 
-_V1 = """
+_COUNTERS = """
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
-INSERT INTO counters VALUES ('epoch', 1), ('bootstrapped', 0);
+INSERT INTO counters VALUES ('epoch', 1), ('bootstrapped', 0);"""
+
+_OUTBOX = """
 CREATE TABLE outbox_seq (id INTEGER PRIMARY KEY CHECK (id = 1), next INTEGER NOT NULL) STRICT;
 INSERT INTO outbox_seq VALUES (1, 0);
 CREATE TABLE outbox (
   id INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL UNIQUE, data BLOB NOT NULL,
-  mark INTEGER NOT NULL DEFAULT 0, ref TEXT NOT NULL DEFAULT '') STRICT;
+  mark INTEGER NOT NULL DEFAULT 0, ref TEXT NOT NULL DEFAULT '') STRICT;"""
+
+_RECORDS = """
 CREATE TABLE people (
   id TEXT PRIMARY KEY, roles TEXT NOT NULL, active INTEGER NOT NULL, password TEXT NOT NULL DEFAULT '',
   since_us INTEGER NOT NULL, failures INTEGER NOT NULL DEFAULT 0, failed_us INTEGER NOT NULL DEFAULT 0) STRICT;
@@ -65,4 +74,34 @@ CREATE TABLE appeals (
 CREATE INDEX appeals_exchange ON appeals (exchange);
 """
 
-MIGRATIONS = (_V1, _V2, _V3)
+# Rows that are listed in the order in which they were made are numbered in it: a row's number in its file is no order that lasts.
+_NUMBERED = ("keys", "changes", "approvals", "holds", "appeals")
+_V4 = SEALED_PLACED + "".join(f"ALTER TABLE {table} ADD COLUMN place INTEGER NOT NULL DEFAULT 0;\n" for table in _NUMBERED)
+_V4_FILL = "".join(f"UPDATE {table} SET place = rowid;\n" for table in ("sealed", *_NUMBERED))  # noqa: S608 - constants
+_V4_INDEXES = "".join(f"CREATE INDEX {table}_place ON {table} (place);\n" for table in ("sealed", *_NUMBERED))
+
+MIGRATIONS = (_COUNTERS + _OUTBOX + _RECORDS, _V2, _V3, _V4 + _V4_FILL + _V4_INDEXES)
+"""Of `HOME/records.db`."""
+
+_NODES = """
+CREATE TABLE contact (
+  node TEXT PRIMARY KEY, epoch INTEGER NOT NULL, workers INTEGER NOT NULL, seen TIMESTAMPTZ NOT NULL) STRICT;
+CREATE TABLE jobs (name TEXT PRIMARY KEY, due_us INTEGER NOT NULL) STRICT;
+CREATE TABLE kept (name TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT;
+"""
+
+
+def as_postgres(script: str) -> str:
+    """The same tables in PostgreSQL. Texts compare by bytes, as SQLite does, whatever the database's own order is."""
+    script = script.replace(" STRICT;", ";").replace(" INTEGER", " BIGINT").replace(" BLOB", " BYTEA")
+    return script.replace(" TEXT", ' TEXT COLLATE "C"')
+
+
+POSTGRES_MIGRATIONS = tuple(as_postgres(script) for script in (_COUNTERS + _RECORDS, _V2, _V3, _V4 + _V4_INDEXES + _NODES))
+"""Of records that nodes share. They begin with version 4: there were none before."""
+
+TABLES = (
+    "counters", "people", "sessions", "links", "keys", "changes", "approvals", "governed", "usage_files", "usage_rows", "controls",
+    "tenant_keys", "subject_keys", "sealed", "holds", "appeals",
+)  # fmt: skip
+"""Tables that both have, each after those that it refers to."""

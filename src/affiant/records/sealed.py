@@ -108,7 +108,7 @@ class SealedRecords:
             body = {"by": by, "why": why, "values": count, "reapplied": 0}
             unit.emit(Draft("subject_key.destroyed", body, ref=subject, actor=actor_of(by)))
         self._halves.destroy(subject)
-        self._units.database.forget_pages()
+        self._units.database.forget_pages("subject_keys", "sealed")
         return count
 
     def finish(self) -> int:
@@ -121,16 +121,21 @@ class SealedRecords:
         """After an older copy of the home was restored: destroy again what was destroyed since; gives the subjects.
 
         Raises:
-            Forbidden: as `require`. CouldNotLook: the store of halves is not there.
+            Forbidden: as `require`. CouldNotLook: the store of halves is not there. Conflict: it is another node's.
         """
         self._require(by, "subject.destroy")
         with self._units.write() as unit:
             store = self._store(unit)
             subjects = store.orphaned()
+            if self._units.shared is not None and subjects and len(subjects) == store.live():
+                raise Conflict(
+                    "The store of halves here holds none of any subject's.",
+                    "Run this on the node that keeps them. If all were destroyed, forget each by `affiant person forget`.",
+                )
             for subject in subjects:
                 body = {"by": by, "why": "its half outside was destroyed", "values": store.destroy(subject, unit.now_us), "reapplied": 1}
                 unit.emit(Draft("subject_key.destroyed", body, ref=subject, actor=actor_of(by)))
-        self._units.database.forget_pages()
+        self._units.database.forget_pages("subject_keys", "sealed")
         return subjects
 
     # -- legal holds

@@ -1,7 +1,8 @@
 """Keeps workers in contact: pushes snapshots, confirms the epoch, counts confirmations, ends revocations, leases limits.
 
-Lives in control's event loop; everything that waits for the disk runs in one helper thread. If records cannot be read it
-confirms nothing, so that workers stop by themselves. Leaves out: what a worker does with a snapshot (gateway).
+Lives in control's event loop; everything that waits for the disk or for PostgreSQL runs in helper threads. If records cannot be read it
+confirms nothing, so that workers stop by themselves. Where nodes share records, what their workers confirmed counts, too (`nodes`).
+Leaves out: what a worker does with a snapshot (gateway).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from affiant.kit.errors import AffiantError, CouldNotLook
 from affiant.records.door import Records
 from affiant.records.frames import pack, read_frame, socket_name
 from affiant.records.leases import LeaseBook
+from affiant.records.nodes import Elsewhere
 from affiant.records.snapshot import Ack, Confirm, Grant, Lease, Push, Snapshot, ToControl
 from affiant.records.tenants import month_of
 
@@ -79,6 +81,10 @@ class SnapshotServer:
         records.serving = True
         self._book = LeaseBook(leases or records.home.derived / "leases")
         self._thread = ThreadPoolExecutor(1, "snapshot")
+        self._ending_thread = ThreadPoolExecutor(1, "revocations")
+        self._ending: asyncio.Future[tuple[str, ...]] | None = None
+        self._elsewhere = Elsewhere(0, 0)
+        self._looked_ns = 0
         self._workers: set[_Worker] = set()
         self._observers: list[Callable[[ServiceView], None]] = []
         self._snapshot: Snapshot | None = None
@@ -89,6 +95,8 @@ class SnapshotServer:
         self._tasks: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
         self._started = 0.0
+        self.revoking_fault: AffiantError | None = None
+        """Why revocations that are in effect cannot be recorded as such. None while all is well."""
         self.lease_fault: AffiantError | None = None
         """Why limits cannot be leased. None while all is well."""
         self.fault: AffiantError | None = None
@@ -150,19 +158,25 @@ class SnapshotServer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not self._workers:  # else they may go on for a while, and the other nodes wait until that is over
+            with contextlib.suppress(CouldNotLook):
+                await asyncio.get_running_loop().run_in_executor(self._thread, self.records.nodes.leave)
         if self._server is not None:
             self._server.close()
             for worker in list(self._workers):
                 self._drop(worker)
             await self._server.wait_closed()
+        self._ending_thread.shutdown()
         self._thread.shutdown()
         self._book.close()
 
     async def wait_epoch(self, epoch: int, timeout_s: float) -> bool:
-        """Wait until every worker in contact decides from `epoch` or a later one; False if that did not happen in time."""
+        """Wait until every worker in contact, of every node, decides from `epoch` or a later one; False if that did not happen in time."""
 
         def confirmed() -> bool:
-            return self.snapshot.epoch >= epoch and all(worker.epoch >= epoch for worker in self._workers)
+            others = self._elsewhere.confirmed
+            here = self.snapshot.epoch >= epoch and all(worker.epoch >= epoch for worker in self._workers)
+            return here and (others is None or others >= epoch)
 
         self.notify()
         try:
@@ -178,16 +192,23 @@ class SnapshotServer:
         """Compile and push if records have moved on."""
         loop = asyncio.get_running_loop()
         month = month_of(self.records.clock.now_us())
-        epoch = await loop.run_in_executor(self._thread, lambda: self.records.epoch)
-        if self._snapshot is not None and epoch == self._snapshot.epoch and month == self._month:
+        before = self._elsewhere
+        self._elsewhere = look = await loop.run_in_executor(
+            self._thread, self.records.nodes.look, self._confirmed(), len(self._workers)
+        )  # fmt: skip
+        if look.confirmed != before.confirmed:
+            async with self._acked:
+                self._acked.notify_all()
+        if self._snapshot is not None and look.epoch == self._snapshot.epoch and month == self._month:
+            self._looked_ns = look.began_ns
             return
         snapshot = await loop.run_in_executor(self._thread, self.records.compile)
-        self._month = month
+        self._month, self._looked_ns = month, look.began_ns
         if self._snapshot is not None and snapshot.epoch == self._snapshot.epoch:
             return
         self._snapshot, self._revoking = snapshot, True
         self._book.set_limits(snapshot.limits)
-        frame = pack(Push(snapshot))
+        frame = pack(Push(snapshot, look.began_ns))
         for worker in list(self._workers):
             worker.writer.write(frame)
         async with self._acked:
@@ -206,27 +227,41 @@ class SnapshotServer:
                     await self._changed.wait()
             self._changed.clear()
 
+    def _confirmed(self) -> int:
+        """The epoch that every worker of this node decides from, or a later one; 0 while that cannot be told."""
+        if self._snapshot is None or (not self._workers and time.monotonic() - self._started < SETTLE_S):
+            return 0  # workers of a control that died are on their way back; they may still decide from an older epoch
+        return min((worker.epoch for worker in self._workers), default=self._snapshot.epoch)
+
     async def _end_revocations(self) -> None:
-        """Write `key.revoked` for what every worker in contact has confirmed."""
-        if not self._revoking:
+        """Have `key.revoked` written for what every worker in contact, of every node, has confirmed.
+
+        It is written beside the loop: a transaction may have to wait for another node's, and looking must not.
+        """
+        if self._ending is not None and self._ending.done():
+            ended, self._ending = self._ending, None
+            error = ended.exception()
+            if error is not None and not isinstance(error, AffiantError):
+                raise error
+            self.revoking_fault = error
+        if not self._revoking or self._ending is not None:
             return
         loop = asyncio.get_running_loop()
         lowest = await loop.run_in_executor(self._thread, self.records.revoking)
         if not lowest:
             self._revoking = False
             return
-        workers = list(self._workers)
-        if not workers and time.monotonic() - self._started < SETTLE_S:
-            return  # workers of a control that died are on their way back; they may still decide from an older epoch
-        confirmed = min((worker.epoch for worker in workers), default=self.snapshot.epoch)
+        others = self._elsewhere
+        confirmed = self._confirmed() if others.confirmed is None else min(self._confirmed(), others.confirmed)
         if confirmed >= lowest:
-            await loop.run_in_executor(self._thread, self.records.finish_revocations, confirmed, len(workers))
+            workers = len(self._workers) + others.workers
+            self._ending = loop.run_in_executor(self._ending_thread, self.records.finish_revocations, confirmed, workers)
 
     async def _confirm(self) -> None:
         stale_s = self.snapshot.stale_ok_ms / 1000
         while True:
             if self.fault is None:
-                frame = pack(Confirm(self.snapshot.epoch))
+                frame = pack(Confirm(self.snapshot.epoch, self._looked_ns))
                 for worker in list(self._workers):
                     worker.writer.write(frame)
             silent = time.monotonic() - stale_s
@@ -247,7 +282,7 @@ class SnapshotServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         worker = _Worker(writer, time.monotonic())
         self._workers.add(worker)
-        writer.write(pack(Push(self.snapshot)))
+        writer.write(pack(Push(self.snapshot, self._looked_ns)))
         try:
             while (frame := await read_frame(reader, _MAX_FROM_WORKER)) is not None:
                 await self._take(worker, _decoder.decode(frame))

@@ -12,6 +12,8 @@ LABELS = ("public", "internal", "confidential", "restricted")
 RISKS = ("low", "limited", "high")
 """Classes of a route by what its answers decide about."""
 DEFAULT_RISK = "limited"
+STALE_OK_MS = 10_000
+"""For so long a worker decides without news from control."""
 
 
 class KeySnap(msgspec.Struct, frozen=True, array_like=True):
@@ -200,20 +202,22 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
     policies: tuple[PolicySnap, ...]
     limits: tuple[LimitSnap, ...]
     tenant_keys: tuple[TenantKeySnap, ...]
-    stale_ok_ms: int = 10_000
+    stale_ok_ms: int = STALE_OK_MS
     protected: tuple[ProtectedSnap, ...] = ()
 
 
 class Push(msgspec.Struct, frozen=True, tag="push"):
-    """Control -> worker: a new snapshot."""
+    """Control -> worker: a new snapshot, as records were when `looked_ns` began (monotonic clock of the machine; 0: now)."""
 
     snapshot: Snapshot
+    looked_ns: int = 0
 
 
 class Confirm(msgspec.Struct, frozen=True, tag="confirm"):
-    """Control -> worker, every 250 ms: this epoch is still the newest."""
+    """Control -> worker, every 250 ms: this epoch was still the newest at `looked_ns` (as in `Push`)."""
 
     epoch: int
+    looked_ns: int = 0
 
 
 class Ack(msgspec.Struct, frozen=True, tag="ack"):

@@ -1,29 +1,30 @@
-"""All SQL over `records.db`. One `Store` wraps one connection; verbs call it inside a transaction (`unit`).
+"""All SQL over records, once for SQLite and PostgreSQL. One `Store` wraps one connection; verbs call it inside a transaction (`unit`).
 
-Leaves out: permission, events and validation. Rows come back as the nouns of `model`.
+What is listed in the order of its making has a `place`, the next after the highest: transactions follow one another. Leaves out:
+permission, validation, events on their way (`outbox`, `shared`). Rows come back as the nouns of `model`.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from typing import Any
 
+from affiant.kit.sql import Connection, Row
 from affiant.records.model import Adopted, Approval, Change, Content, Governed, Key, Person
 
 
-def _key(row: sqlite3.Row) -> Key:
+def _key(row: Row) -> Key:
     return Key(
         row["id"], row["owner"], row["tenant"], tuple(json.loads(row["scope"])), row["created_us"], row["expires_us"],
         row["revoke_us"], row["revoked_us"],
     )  # fmt: skip
 
 
-def _person(row: sqlite3.Row) -> Person:
+def _person(row: Row) -> Person:
     return Person(row["id"], tuple(json.loads(row["roles"])), bool(row["active"]), bool(row["password"]), row["since_us"])
 
 
-def _governed(row: sqlite3.Row) -> Governed:
+def _governed(row: Row) -> Governed:
     return Governed(
         row["kind"], row["id"], json.loads(row["content"]), row["digest"], row["change"], row["author"], row["approved_by"], row["at_us"]
     )
@@ -33,23 +34,23 @@ class Store:
     """Statements over one open connection.
 
     Args:
-        connection: of `kit.db.Database`, held by the caller.
+        connection: held by the caller.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._c = self.connection = connection
 
-    def _one(self, sql: str, *values: Any) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = self._c.execute(sql, values).fetchone()
+    def _one(self, sql: str, *values: Any) -> Row | None:
+        row: Row | None = self._c.execute(sql, values).fetchone()
         return row
 
-    def _all(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+    def _all(self, sql: str, *values: Any) -> list[Row]:
         return self._c.execute(sql, values).fetchall()
 
     def _do(self, sql: str, *values: Any) -> int:
         return self._c.execute(sql, values).rowcount
 
-    # -- counters and outbox
+    # -- counters
 
     def counter(self, name: str) -> int:
         row = self._one("SELECT value FROM counters WHERE name = ?", name)
@@ -57,25 +58,6 @@ class Store:
 
     def set_counter(self, name: str, value: int) -> None:
         self._do("INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
-
-    def number_from(self, following: int) -> None:
-        """Let the next event have at least this number."""
-        self._do("UPDATE outbox_seq SET next = MAX(next, ?)", following)
-
-    def next_seq(self) -> int:
-        row = self._one("UPDATE outbox_seq SET next = next + 1 RETURNING next - 1")
-        assert row is not None
-        return int(row[0])
-
-    def put_outbox(self, seq: int, data: bytes, mark: int, ref: str) -> None:
-        self._do("INSERT INTO outbox (seq, data, mark, ref) VALUES (?, ?, ?, ?)", seq, data, mark, ref)
-
-    def outbox(self, limit: int) -> list[tuple[int, int, bytes, int, str]]:
-        return [tuple(row) for row in self._all("SELECT id, seq, data, mark, ref FROM outbox ORDER BY id LIMIT ?", limit)]
-
-    def outbox_size(self) -> int:
-        row = self._one("SELECT count(*) FROM outbox")
-        return int(row[0]) if row else 0
 
     # -- people, sessions, links
 
@@ -107,13 +89,13 @@ class Store:
     def put_session(self, session: str, token_hash: str, person: str, csrf: str, now_us: int, expires_us: int) -> None:
         self._do("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)", session, token_hash, person, csrf, now_us, now_us, expires_us)
 
-    def session_by_token(self, token_hash: str) -> sqlite3.Row | None:
+    def session_by_token(self, token_hash: str) -> Row | None:
         return self._one(
             "SELECT s.*, p.roles AS roles FROM sessions s JOIN people p ON p.id = s.person AND p.active = 1 WHERE token_hash = ?",
             token_hash,
         )
 
-    def sessions_of(self, person: str) -> list[sqlite3.Row]:
+    def sessions_of(self, person: str) -> list[Row]:
         return self._all("SELECT id, opened_us, seen_us, expires_us FROM sessions WHERE person = ? ORDER BY opened_us", person)
 
     def session_person(self, session: str) -> str | None:
@@ -145,8 +127,8 @@ class Store:
 
     def all_keys(self, owner: str = "") -> list[Key]:
         if owner:
-            return [_key(row) for row in self._all("SELECT * FROM keys WHERE owner = ? ORDER BY rowid", owner)]
-        return [_key(row) for row in self._all("SELECT * FROM keys ORDER BY rowid")]
+            return [_key(row) for row in self._all("SELECT * FROM keys WHERE owner = ? ORDER BY place", owner)]
+        return [_key(row) for row in self._all("SELECT * FROM keys ORDER BY place")]
 
     def key(self, key: str) -> Key | None:
         row = self._one("SELECT * FROM keys WHERE id = ?", key)
@@ -157,7 +139,8 @@ class Store:
 
     def put_key(self, key: Key, secret_hash: str) -> None:
         self._do(
-            "INSERT INTO keys (id, hash, owner, tenant, scope, created_us, expires_us) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO keys (id, hash, owner, tenant, scope, created_us, expires_us, place) VALUES (?, ?, ?, ?, ?, ?, ?, "
+            "(SELECT COALESCE(MAX(place), 0) + 1 FROM keys))",
             key.id, secret_hash, key.owner, key.tenant, json.dumps(key.scope), key.created_us, key.expires_us,
         )  # fmt: skip
 
@@ -167,7 +150,7 @@ class Store:
             at_us, epoch, mono_ns, boot, key,
         )  # fmt: skip
 
-    def revoking(self) -> list[sqlite3.Row]:
+    def revoking(self) -> list[Row]:
         return self._all(
             "SELECT id, tenant, revoke_us, revoke_epoch, revoke_mono_ns, revoke_boot FROM keys "
             "WHERE revoke_us > 0 AND revoked_us = 0 ORDER BY revoke_epoch, id"
@@ -178,10 +161,10 @@ class Store:
 
     # -- changes and governed records
 
-    def _change(self, row: sqlite3.Row) -> Change:
+    def _change(self, row: Row) -> Change:
         approvals = tuple(
             Approval(each["by"], each["at_us"], each["digest"])
-            for each in self._all("SELECT by, at_us, digest FROM approvals WHERE change = ? ORDER BY rowid", row["id"])
+            for each in self._all("SELECT by, at_us, digest FROM approvals WHERE change = ? ORDER BY place", row["id"])
         )
         return Change(
             row["id"], row["kind"], row["target"], json.loads(row["content"]), row["digest"], row["before"], row["author"],
@@ -195,9 +178,9 @@ class Store:
 
     def changes(self, state: str, limit: int) -> list[Change]:
         if state:
-            rows = self._all("SELECT * FROM changes WHERE state = ? ORDER BY rowid DESC LIMIT ?", state, limit)
+            rows = self._all("SELECT * FROM changes WHERE state = ? ORDER BY place DESC LIMIT ?", state, limit)
         else:
-            rows = self._all("SELECT * FROM changes ORDER BY rowid DESC LIMIT ?", limit)
+            rows = self._all("SELECT * FROM changes ORDER BY place DESC LIMIT ?", limit)
         return [self._change(row) for row in rows]
 
     def open_change(self, kind: str, target: str, digest: str, before: str) -> Change | None:
@@ -210,13 +193,17 @@ class Store:
     def put_change(self, change: Change, content: str) -> None:
         self._do(
             "INSERT INTO changes (id, kind, target, content, digest, before, author, emergency, bootstrap, reason, state, awaits, "
-            "proposed_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "proposed_us, place) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT COALESCE(MAX(place), 0) + 1 FROM changes))",
             change.id, change.kind, change.target, content, change.digest, change.before, change.author, int(change.emergency),
             int(change.bootstrap), change.reason, change.state, change.awaits, change.proposed_us,
         )  # fmt: skip
 
     def put_approval(self, change: str, by: str, at_us: int, digest: str) -> None:
-        self._do("INSERT INTO approvals VALUES (?, ?, ?, ?)", change, by, at_us, digest)
+        self._do(
+            "INSERT INTO approvals (change, by, at_us, digest, place) VALUES (?, ?, ?, ?, "
+            "(SELECT COALESCE(MAX(place), 0) + 1 FROM approvals))",
+            change, by, at_us, digest,
+        )  # fmt: skip
 
     def set_change_state(self, change: str, state: str) -> None:
         self._do("UPDATE changes SET state = ? WHERE id = ?", state, change)
@@ -253,10 +240,14 @@ class Store:
     def appeals(self) -> list[tuple[Any, ...]]:
         """(id, exchange, why, by, at, state, decided by, decided at, decision), newest first."""
         names = "id, exchange, why, by, at_us, state, decided_by, decided_us, decision"
-        return [tuple(row) for row in self._all(f"SELECT {names} FROM appeals ORDER BY rowid DESC")]  # noqa: S608 - a constant
+        return [tuple(row) for row in self._all(f"SELECT {names} FROM appeals ORDER BY place DESC")]  # noqa: S608 - a constant
 
     def put_appeal(self, appeal: str, exchange: str, why: str, by: str, now_us: int) -> None:
-        self._do("INSERT INTO appeals (id, exchange, why, by, at_us) VALUES (?, ?, ?, ?, ?)", appeal, exchange, why, by, now_us)
+        self._do(
+            "INSERT INTO appeals (id, exchange, why, by, at_us, place) VALUES (?, ?, ?, ?, ?, "
+            "(SELECT COALESCE(MAX(place), 0) + 1 FROM appeals))",
+            appeal, exchange, why, by, now_us,
+        )  # fmt: skip
 
     def end_appeal(self, appeal: str, state: str, by: str, now_us: int, decision: str) -> None:
         self._do(
@@ -267,10 +258,14 @@ class Store:
 
     def holds(self) -> list[tuple[str, str, str, str, int]]:
         """(id, scope, why, by, from) of holds in force, oldest first."""
-        return [tuple(row) for row in self._all("SELECT id, scope, why, by, from_us FROM holds WHERE ended_us = 0 ORDER BY rowid")]
+        return [tuple(row) for row in self._all("SELECT id, scope, why, by, from_us FROM holds WHERE ended_us = 0 ORDER BY place")]
 
     def put_hold(self, hold: str, scope: str, why: str, by: str, now_us: int) -> None:
-        self._do("INSERT INTO holds (id, scope, why, by, from_us) VALUES (?, ?, ?, ?, ?)", hold, scope, why, by, now_us)
+        self._do(
+            "INSERT INTO holds (id, scope, why, by, from_us, place) VALUES (?, ?, ?, ?, ?, "
+            "(SELECT COALESCE(MAX(place), 0) + 1 FROM holds))",
+            hold, scope, why, by, now_us,
+        )  # fmt: skip
 
     def end_hold(self, hold: str, now_us: int) -> None:
         self._do("UPDATE holds SET ended_us = ? WHERE id = ?", now_us, hold)
@@ -328,6 +323,6 @@ class Store:
 
     def destroy_tenant_key(self, tenant: str, month: int, now_us: int) -> int:
         return self._do(
-            "UPDATE tenant_keys SET sealed = x'', destroyed_us = ? WHERE tenant = ? AND month = ? AND destroyed_us = 0",
-            now_us, tenant, month,
+            "UPDATE tenant_keys SET sealed = ?, destroyed_us = ? WHERE tenant = ? AND month = ? AND destroyed_us = 0",
+            b"", now_us, tenant, month,
         )  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from affiant.kit.crypto import seal, unseal
 from affiant.records.model import NO_TENANT
+from affiant.records.store import Store
 from affiant.records.unit import Unit
 
 KEY_BYTES = 32
@@ -32,17 +33,20 @@ def _context(tenant: str, month: int) -> bytes:
     return f"affiant/tenant-month/{month}/{tenant}".encode()
 
 
+def missing(store: Store, now_us: int, tenants: Iterable[str] = ()) -> list[tuple[str, int]]:
+    """(tenant, month) of this month and the next that have no key."""
+    now = month_of(now_us)
+    names = sorted({NO_TENANT, *tenants, *store.tenants()})
+    return [(tenant, month) for tenant in names for month in (now, step(now)) if store.tenant_key(tenant, month) is None]
+
+
 def ensure_keys(unit: Unit, tenants: Iterable[str] = ()) -> int:
     """Make the missing keys of this month and the next; how many were made."""
-    made = 0
-    now = month_of(unit.now_us)
-    for tenant in sorted({NO_TENANT, *tenants, *unit.store.tenants()}):
-        for month in (now, step(now)):
-            if unit.store.tenant_key(tenant, month) is None:
-                sealed = seal(unit.master, secrets.token_bytes(KEY_BYTES), _context(tenant, month))
-                unit.store.put_tenant_key(tenant, month, sealed, unit.now_us)
-                made += 1
-    return made
+    made = missing(unit.store, unit.now_us, tenants)
+    for tenant, month in made:
+        sealed = seal(unit.master, secrets.token_bytes(KEY_BYTES), _context(tenant, month))
+        unit.store.put_tenant_key(tenant, month, sealed, unit.now_us)
+    return len(made)
 
 
 def open_key(master: bytes, tenant: str, month: int, sealed: bytes) -> bytes:

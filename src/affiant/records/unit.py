@@ -1,7 +1,8 @@
 """One transaction of a verb: rows and the finished bytes of its events are committed together, or neither is.
 
-The producer is `NODE/records/0` for ever: its sequence lives in `records.db` beside the outbox, so it has no gaps across
-processes. The writer moves outbox rows into the ledger exactly once and deletes them. Leaves out: what verbs do.
+The producer is `NODE/records/0` for ever: its sequence lives beside the records, so it has no gaps across processes. From `records.db`
+the writer moves outbox rows into the ledger exactly once; where nodes share records, the commit itself appends to the ledger. Leaves
+out: what verbs do.
 """
 
 from __future__ import annotations
@@ -11,18 +12,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from affiant.kit.clock import Clock
 from affiant.kit.db import Database
 from affiant.kit.errors import Forbidden, NotFound
+from affiant.kit.home import Home
 from affiant.kit.ids import new_id
+from affiant.kit.sql import Connection, Transactions
 from affiant.ledger import Draft, encode
 from affiant.ledger.sealed import check_draft
+from affiant.ledger.where import is_server_home
 from affiant.records import roles
 from affiant.records.model import LOCAL
+from affiant.records.nodes import Nodes, OneNode, SharedNodes
+from affiant.records.outbox import Events, Outbox
 from affiant.records.schema import MIGRATIONS
 from affiant.records.store import Store
+
+if TYPE_CHECKING:
+    from affiant.kit.postgres import PostgresDatabase
 
 _MAX_MONO = 2**53 - 1
 VIA: ContextVar[str] = ContextVar("via", default="")
@@ -39,26 +48,28 @@ class Unit:
 
     Args:
         store: statements over the open transaction.
+        events: where its events go.
         now_us: wall time of the transaction.
         producer: name of the records producer.
         mono_ns: ns since this process opened the records.
         master: key that seals tenant-month keys.
     """
 
-    def __init__(self, store: Store, now_us: int, producer: str, mono_ns: int, master: bytes) -> None:
+    def __init__(self, store: Store, events: Events, now_us: int, producer: str, mono_ns: int, master: bytes) -> None:
         self.store, self.now_us, self.master = store, now_us, master
+        self._events = events
         self._producer, self._mono_ns = producer, min(mono_ns, _MAX_MONO)
         self.emitted = 0
         self._epoch = 0
 
     def emit(self, draft: Draft) -> None:
-        """Put one finished event into the outbox; what a person did through the local credential says so (`via`)."""
+        """Put one finished event on its way; what a person did through the local credential says so (`via`)."""
         check_draft(draft)
         via = VIA.get()
         if via and draft.actor.startswith("person:"):
             draft = replace(draft, body=draft.body | {"via": via})
-        seq = self.store.next_seq()
-        self.store.put_outbox(seq, encode(draft, self._producer, seq, self.now_us, self._mono_ns), 0, draft.ref)
+        seq = self._events.next_seq()
+        self._events.put(seq, encode(draft, self._producer, seq, self.now_us, self._mono_ns), draft.ref)
         self.emitted += 1
 
     def new_epoch(self) -> int:
@@ -74,33 +85,60 @@ class Unit:
 
 
 class Units:
-    """Opens transactions over one `records.db`.
+    """Opens transactions over the records of a home: its own, or those that it shares with other nodes.
 
     Args:
-        path: the file.
-        node: node name, first part of the producer's name.
+        home: the home; its node's name is the first part of the producer's.
         master: key that seals tenant-month keys.
         clock: wall time.
-        on_commit: called after each commit that put events into the outbox, in the committing thread; it must not raise or block.
-        create: whether a missing file may be made (by `init` only).
+        on_commit: called after each commit that put events on their way, in the committing thread; it must not raise or block.
+        create: whether missing records may be made.
     """
 
-    def __init__(
-        self, path: Path, node: str, master: bytes, clock: Clock, on_commit: Callable[[], None] | None, create: bool
-    ) -> None:  # fmt: skip
-        self.database = Database(path, MIGRATIONS, create)
+    def __init__(self, home: Home, master: bytes, clock: Clock, on_commit: Callable[[], None] | None, create: bool) -> None:
+        self.shared: PostgresDatabase | None = None
+        """Where nodes share the records; None for a home with its own."""
+        self.database: Transactions
+        self.nodes: Nodes
+        if is_server_home(home):
+            from affiant.records.shared import open_shared
+
+            self.database = self.shared = open_shared(home, create)
+            self.nodes = SharedNodes(self.shared, home.node)
+        else:
+            self.database = Database(home.records_db, MIGRATIONS, create)
+            self.nodes = OneNode(self.database)
         self.clock, self.on_commit, self._master = clock, on_commit, master
-        self.producer = f"{node}/records/0"
+        self.producer = f"{home.node}/records/0"
         self._started_ns = time.monotonic_ns()
+
+    def _events(self, connection: Connection) -> Events:
+        if self.shared is None:
+            return Outbox(connection)
+        from affiant.records.shared import LedgerEvents
+
+        return LedgerEvents(connection, self.shared.schema, self.producer)
 
     @contextmanager
     def write(self) -> Iterator[Unit]:
         """A transaction: durable when the block ends, undone if it raises."""
         with self.database.transaction() as connection:
-            unit = Unit(Store(connection), self.clock.now_us(), self.producer, time.monotonic_ns() - self._started_ns, self._master)
+            events = self._events(connection)
+            mono_ns = time.monotonic_ns() - self._started_ns
+            unit = Unit(Store(connection), events, self.clock.now_us(), self.producer, mono_ns, self._master)
             yield unit
+            events.finish()
         if unit.emitted and self.on_commit is not None:
             self.on_commit()
+
+    def waiting(self) -> int:
+        """Events of committed changes that the ledger's writer still has to do something about."""
+        with self.database.reading() as connection:
+            if self.shared is None:
+                return Outbox(connection).size()
+            from affiant.records.shared import unsigned_events
+
+            return unsigned_events(connection)
 
     @contextmanager
     def read(self) -> Iterator[Store]:

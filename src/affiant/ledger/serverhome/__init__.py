@@ -1,7 +1,7 @@
 """A ledger on servers: several nodes append to PostgreSQL, one elected sequencer gives places and signs, locked storage keeps.
 
 The port is the embedded one: workers speak to `run/writer.sock`, readers use the API of `LedgerReader`. Needs `affiant[server]`.
-Leaves out: records, which stay in each home's `records.db`.
+Leaves out: records, which lie in the same schema (`records.shared`).
 """
 
 from affiant.ledger.serverhome.check import check_server

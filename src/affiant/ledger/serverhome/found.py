@@ -7,7 +7,7 @@ anything is written and after. Leaves out: serving (`run`), the checks (`check`,
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -30,14 +30,14 @@ from affiant.ledger.segment import segment_firsts
 from affiant.ledger.serverhome.archive import head_key
 from affiant.ledger.serverhome.batches import replay_rows
 from affiant.ledger.serverhome.check import check_server
-from affiant.ledger.serverhome.config import ServerConfig, save_config
+from affiant.ledger.serverhome.config import ServerConfig, load_config, save_config
 from affiant.ledger.serverhome.objects import ObjectStore
 from affiant.ledger.serverhome.reader import BlockingStore, ServerReader
 from affiant.ledger.serverhome.run import writer_lock
 from affiant.ledger.serverhome.store import new_incarnation, put_keys
 from affiant.ledger.tree import Tree
 from affiant.ledger.verify import Report, verify_home
-from affiant.ledger.where import is_server_home
+from affiant.ledger.where import config_path, is_server_home
 from affiant.ledger.wire import MARKS
 from affiant.ledger.writer import Writer
 from affiant.proof.hashes import leaf_hash, verify_inclusion
@@ -47,6 +47,7 @@ from affiant.proof.tiles import TILE_WIDTH, pack_bundle
 MOVED = "moved"
 PROOFS = 16
 PUTS_AT_ONCE = 64
+MoveRecords = Callable[[Home, ServerConfig], object]
 _encode_state = msgspec.json.Encoder().encode
 
 
@@ -180,8 +181,8 @@ def join(home: Home, keyring: Keyring, config: ServerConfig) -> None:
     Raises:
         Conflict: the home has a ledger of its own, or its keyring or origin is another.
     """
-    if is_server_home(home) or segment_firsts(home.segments):
-        raise Conflict(f"{home.root} has a ledger.", "Join with a new home.")
+    if is_server_home(home) or segment_firsts(home.segments) or home.records_db.exists():
+        raise Conflict(f"{home.root} has a ledger or records.", "Join with a new home.")
     db = BlockingStore(config, "founder")
     try:
         row = db.do(db.store.ledger())
@@ -196,18 +197,21 @@ def join(home: Home, keyring: Keyring, config: ServerConfig) -> None:
         save_config(home, config)
 
 
-def migrate(home: Home, keyring: Keyring, clock: Clock, config: ServerConfig) -> Report:
-    """Move the ledger of a home that nothing serves to servers. May be repeated if it was interrupted.
+def migrate(home: Home, keyring: Keyring, clock: Clock, config: ServerConfig, move_records: MoveRecords) -> Report:
+    """Move the ledger and the records of a home that nothing serves to servers. May be repeated if it was interrupted.
+
+    Args:
+        move_records: moves `records.db` beside the ledger, once that is there (`records.move`).
 
     Returns:
         The check of the ledger on servers.
 
     Raises:
         LedgerFault: the home, or what arrived, does not hold; the home goes on to keep its ledger.
-        Conflict: the home is in use, has moved already, or the schema holds another ledger.
+        Conflict: the home is in use, has moved already, or the schema holds another ledger or other records.
     """
     if is_server_home(home):
-        raise Conflict(f"{home.root} has moved already.", "Serve it.")
+        return _finish_move(home, config, move_records)
     # 1. Nothing is open or unsigned, and the home holds.
     with Writer.open(home, keyring, clock) as writer:
         writer.pump_outbox()
@@ -230,9 +234,28 @@ def migrate(home: Home, keyring: Keyring, clock: Clock, config: ServerConfig) ->
         _must_hold(report, "What arrived on the servers")
         with ServerReader(home, config) as there:
             _same(reader, there, home)
-        # 4. From here on the ledger lies there.
+        move_records(home, config)
+        # 4. From here on ledger and records lie there.
         save_config(home, config)
     set_aside(home)
+    return report
+
+
+def _finish_move(home: Home, config: ServerConfig, move_records: MoveRecords) -> Report:
+    """Move the records of a home whose ledger lies on servers already, or see that they are there.
+
+    Raises:
+        Conflict: they have moved, too, or the servers named are others.
+    """
+    if config != load_config(home):
+        raise Conflict(f"The ledger of {home.root} lies elsewhere.", f"Name {config_path(home)} itself.")
+    if not home.records_db.exists():
+        raise Conflict(f"{home.root} has moved already.", "Serve it.")
+    with writer_lock(home):
+        move_records(home, config)
+        set_aside(home)
+    report = check_server(home, config)
+    _must_hold(report, "The ledger on the servers")
     return report
 
 
@@ -297,11 +320,12 @@ def _same(here: LedgerReader, there: ServerReader, home: Home) -> None:
 
 
 def set_aside(home: Home) -> None:
-    """Put the embedded ledger of a home that has moved into `HOME/moved`, where no writer will find it."""
+    """Put the ledger and the records of a home that has moved into `HOME/moved`, where nobody will take them for its own."""
     moved = home.root / MOVED
     moved.mkdir(exist_ok=True)
     rest = (home.root / "archive", home.derived / "writer.state", home.run / "durable")
-    for path in (home.segments, home.ledger, home.checkpoints_log, *rest):
+    records = (home.records_db.with_name(home.records_db.name + end) for end in ("", "-wal", "-shm"))
+    for path in (home.segments, home.ledger, home.checkpoints_log, *rest, *records):
         if path.exists() and not (moved / path.name).exists():
             shutil.move(path, moved / path.name)
     for path in (home.segments, home.ledger):

@@ -13,14 +13,12 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from affiant.kit.errors import AffiantError, BadInput, Conflict, LedgerFault, LedgerUnavailable, NoRoom
 from affiant.kit.home import Home
-from affiant.ledger.outbox import Outbox
 from affiant.ledger.serverhome.batches import check_producer, opens, pack_batch
 from affiant.ledger.serverhome.sequencer import Sequencer
 from affiant.ledger.serverhome.store import HEAD, PLACED, WAKE, Appended, LedgerStore, Row, new_incarnation
@@ -30,6 +28,7 @@ from affiant.ledger.writer import RefusedError
 _log = logging.getLogger("affiant.ledger")
 UNPLACED = -(1 << 40)
 RETRY_S = 0.2
+LOOK_S = 0.02
 MAX_GROUP_BYTES = 16 * 1024 * 1024
 
 
@@ -40,24 +39,21 @@ class NodeOptions:
     Args:
         ttl_s: silence after which the sequencer ends this node's producers.
         grace_s: that a producer whose connection dropped has to come back.
-        outbox_s: between looks at `records.db` when nobody asks.
         head_s: that a caller waits for a signed head at most.
     """
 
     ttl_s: float = 10.0
     grace_s: float = 2.0
-    outbox_s: float = 1.0
     head_s: float = 10.0
 
 
 @dataclass(slots=True)
 class _Append:
-    """A batch of a group and whom to tell: a peer, or the outbox pump that waits on `done`."""
+    """A batch of a group and whom to tell."""
 
     row: Row
-    peer: _Peer | None = None
-    number: int = 0
-    done: asyncio.Future[int] | None = None
+    peer: _Peer
+    number: int
 
     @property
     def waits(self) -> bool:
@@ -65,16 +61,10 @@ class _Append:
         return self.row.producer.split("/")[1] != "gateway"
 
     def answer(self, index: int) -> None:
-        if self.peer is not None:
-            self.peer.send("ok", self.number, index)
-        if self.done is not None and not self.done.done():
-            self.done.set_result(index)
+        self.peer.send("ok", self.number, index)
 
     def refuse(self, error: AffiantError, code: str) -> None:
-        if self.peer is not None:
-            self.peer.send("error", self.number, code, str(error))
-        if self.done is not None and not self.done.done():
-            self.done.set_exception(error)
+        self.peer.send("error", self.number, code, str(error))
 
 
 class _Peer(asyncio.Protocol):
@@ -132,11 +122,6 @@ class Node:
         self._placing: dict[int, _Append] = {}
         self._placed = asyncio.Event()
         self._headed = asyncio.Event()
-        self._outbox = Outbox(home.records_db)
-        self._outbox_name = f"{home.node}/records/0"
-        self._outbox_lock = asyncio.Lock()
-        self._outbox_fault = ""
-        self._records = ThreadPoolExecutor(1, "ledger-outbox")
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._answering: set[asyncio.Task[None]] = set()
@@ -154,7 +139,7 @@ class Node:
         loop = asyncio.get_running_loop()
         await self._store.register_node(self._home.node, self._incarnation, self.options.ttl_s)
         for name in await self._store.producers_of(self._home.node):
-            if name != self._outbox_name:
+            if name.split("/")[1] != "records":
                 self._leaving[name] = (time.monotonic() + self.options.grace_s, "restarted")
         ears = await self.sequencer.listen(self._heard)
         with reachable(path) as name:
@@ -162,7 +147,7 @@ class Node:
                 os.unlink(name)
             listener = await loop.create_unix_server(lambda: _Peer(self), name, backlog=256)
             os.chmod(name, 0o600)
-        works = (self.sequencer.run(), self._committing(), self._watching_places(), self._ticking(), self._hearing(ears), self._pumping())
+        works = (self.sequencer.run(), self._committing(), self._watching_places(), self._ticking(), self._hearing(ears))
         tasks: list[asyncio.Task[None]] = [loop.create_task(work) for work in works]
         sequencing = tasks[0]
         try:
@@ -179,8 +164,6 @@ class Node:
             for task in (*tasks, *self._answering):
                 task.cancel()
             await asyncio.gather(*tasks, *self._answering, return_exceptions=True)
-            self._records.shutdown(wait=True)
-            self._outbox.close()
             await asyncio.sleep(0)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
@@ -194,8 +177,6 @@ class Node:
                 task.result()
         listener.close()
         deadline = time.monotonic() + 5.0
-        with contextlib.suppress(AffiantError):
-            await self._pump()
         while (self._queue or self._placing) and time.monotonic() < deadline:
             self._queued.set()
             await asyncio.sleep(0.01)
@@ -404,10 +385,9 @@ class Node:
             self._placed.set()
             return True
         if answer.state in ("ended", "unknown"):
-            if append.peer is not None:
-                self._connected.pop(append.peer.producer, None)
-                append.peer.producer = ""
-                append.peer.send("ended")
+            self._connected.pop(append.peer.producer, None)
+            append.peer.producer = ""
+            append.peer.send("ended")
             append.refuse(LedgerFault(f"{append.row.producer} has ended.", "It is listed as ended."), "io")
             return False
         text = f"{append.row.producer} sends {append.row.first_seq}; {answer.due} is due."
@@ -433,50 +413,17 @@ class Node:
                         await asyncio.wait_for(self._placed.wait(), 0.05)
                     self._placed.clear()
 
-    # -- outbox, heads, status
-
-    async def _pumping(self) -> None:
-        while True:
-            await asyncio.sleep(self.options.outbox_s)
-            try:
-                await self._pump()
-                self._outbox_fault = ""
-            except AffiantError as error:
-                if str(error) != self._outbox_fault:
-                    _log.error("outbox: %s", error)
-                self._outbox_fault = str(error)
-
-    async def _pump(self) -> int:
-        """Move what `records.db` holds for the ledger.
-
-        Returns:
-            Highest row id moved, 0 if there was none.
-        """
-        loop = asyncio.get_running_loop()
-        highest = 0
-        async with self._outbox_lock:
-            while True:
-                last, _ = await self._store.known(self._outbox_name) or (-1, False)
-                rows, seen = await loop.run_in_executor(self._records, self._outbox.take, last)
-                highest = max(highest, seen)
-                if not rows:
-                    return highest
-                await self._store.hello(self._outbox_name, self._home.node)
-                try:
-                    row = pack_batch(self._outbox_name, [[each.seq, each.mark, each.ref, each.data] for each in rows])
-                except RefusedError as error:
-                    raise LedgerFault(
-                        f"The outbox holds an event that cannot be taken: {error.text}", "Report this as a fault of Affiant."
-                    ) from error
-                append = _Append(row, done=loop.create_future())
-                assert append.done is not None
-                self._queue.append(append)
-                self._queued.set()
-                await append.done
-                await loop.run_in_executor(self._records, self._outbox.delete, rows)
+    # -- records, heads, status
 
     async def _do_outbox(self, peer: _Peer, number: int) -> None:
-        peer.send("ok", number, await self._pump())
+        """Record changes are in the ledger when they are committed; here they get their places."""
+        newest = await self._store.records_waiting()
+        while newest and not await self._store.places([newest]):
+            self.sequencer.wake()
+            if self.sequencer.term is None:
+                await self._store.tell(WAKE)
+            await asyncio.sleep(LOOK_S)
+        peer.send("ok", number, newest)
 
     async def _do_checkpoint(self, peer: _Peer, number: int) -> None:
         ask = await self._store.ask()
@@ -515,7 +462,7 @@ class Node:
         leads = self.sequencer.term is not None
         peer.send("status", number, {
             "pid": os.getpid(), "size": row.placed, "signed": row.head.size, "free_bytes": 0, "room": int(not row.short),
-            "producers": len(self._connected), "groups": self._groups, "producer": "", "fault": self._outbox_fault or self.sequencer.fault,
+            "producers": len(self._connected), "groups": self._groups, "producer": "", "fault": self.sequencer.fault,
             "home": "server", "node": self._home.node, "term": row.term, "sequencer": row.holder, "leads": int(leads),
             "archived": row.archived, "pruned": row.pruned,
         })  # fmt: skip

@@ -38,9 +38,6 @@ CREATE TABLE @.head(
   size bigint PRIMARY KEY, root bytea NOT NULL, note bytea NOT NULL, at_us bigint NOT NULL, archived boolean NOT NULL DEFAULT false);
 CREATE TABLE @.state(one boolean PRIMARY KEY DEFAULT true CHECK (one), size bigint NOT NULL, producers bytea NOT NULL);
 CREATE TABLE @.ask(id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, upto bigint NOT NULL);
-CREATE TABLE @.outbox(
-  producer text NOT NULL, seq bigint NOT NULL, data bytea NOT NULL,
-  PRIMARY KEY (producer, seq));
 """
 
 # A batch goes in if its producer is live and its first number is the one due: the row lock on the producer decides between two
@@ -143,31 +140,6 @@ BEGIN
 END $$;
 """
 
-# Rows that a change committed together with its record go into the ledger once: taking them out and putting them in is one statement.
-_PUMP = """
-CREATE FUNCTION @.pump_outbox(p_producer text, p_node text, p_most integer) RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE
-  who @.producer; moved integer; first bigint; highest bigint; packed bytea; marked bytea; fresh bigint;
-BEGIN
-  INSERT INTO @.producer(name, node) VALUES (p_producer, p_node) ON CONFLICT DO NOTHING;
-  SELECT * INTO who FROM @.producer WHERE name = p_producer FOR UPDATE;
-  DELETE FROM @.outbox WHERE producer = p_producer AND seq <= who.last;
-  SELECT count(*), min(seq), max(seq), string_agg(
-      decode(lpad(to_hex(length(data)), 4, '0'), 'hex') || data, ''::bytea ORDER BY seq)
-    INTO moved, first, highest, packed
-    FROM (SELECT * FROM @.outbox WHERE producer = p_producer ORDER BY seq LIMIT p_most) AS due;
-  IF moved = 0 THEN RETURN 0; END IF;
-  IF first <> who.last + 1 OR highest <> who.last + moved THEN
-    RAISE EXCEPTION 'affiant: the outbox of % begins at %, % is due', p_producer, first, who.last + 1;
-  END IF;
-  INSERT INTO @.batch(producer, first_seq, count, data, marks) VALUES (p_producer, first, moved, packed, '') RETURNING id INTO fresh;
-  UPDATE @.producer SET last = highest, last_batch = fresh WHERE name = p_producer;
-  DELETE FROM @.outbox WHERE producer = p_producer AND seq <= highest;
-  RETURN moved;
-END $$;
-"""
-
-
 # Statements about the log's key take force here, in order, each over the head that it names and under the term of its maker. Also run
 # over a ledger that was founded before there were any.
 _KEYS = """
@@ -267,4 +239,4 @@ def statements(schema: str) -> str:
     Args:
         schema: a name that `ServerConfig` has checked.
     """
-    return "".join((_TABLES, _APPEND, _PLACE, _PUBLISH, _PUMP, _KEYS, _FLOOR, _RESERVE)).replace("@", schema)
+    return "".join((_TABLES, _APPEND, _PLACE, _PUBLISH, _KEYS, _FLOOR, _RESERVE)).replace("@", schema)

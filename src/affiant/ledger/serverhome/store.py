@@ -465,16 +465,11 @@ class LedgerStore:
         """Remove batches that lie wholly below `size`, whose bundles storage holds. False if the term is over."""
         return await self._true("SELECT @.prune($1, $2)", term, size)
 
-    async def pump_outbox(self, producer: str, node: str, most: int = 1_000) -> int:
-        """Move rows of the `outbox` table into the ledger, in one statement.
-
-        Returns:
-            How many were moved.
-
-        Raises:
-            LedgerFault: a number is missing there.
-        """
-        rows = await self._fetch("SELECT @.pump_outbox($1, $2, $3)", producer, node, most)
+    async def records_waiting(self) -> int:
+        """The newest batch of record changes that has no place yet; 0 if there is none."""
+        rows = await self._fetch(
+            "SELECT COALESCE(max(id), 0) FROM @.batch WHERE first_index IS NULL AND split_part(producer, '/', 2) = 'records'"
+        )
         return int(rows[0][0])
 
     async def ensure_newest(self) -> None:
