@@ -36,6 +36,7 @@ from affiant.ledger.serverhome.floor import Removal, move_floor
 from affiant.ledger.serverhome.holdings import bundle_versions, lasting_key
 from affiant.ledger.serverhome.reader import FRESH_S
 from affiant.proof.tiles import bundle_path, tile_path
+from affiant.records.move import move_records
 
 pytestmark = pytest.mark.server
 MINIMUM = 1_536
@@ -410,7 +411,7 @@ def test_a_minimum_index_moves_with_its_ledger(tmp_path: Path, clock: ClockFile,
         age(embedded, clock, now)
         minimum = decide(embedded, now)
     world = ServerWorld(tmp_path, postgres, storage, unused_name(), make=False, home=embedded.home)
-    assert migrate(world.home, RING, now, world.config).good
+    assert migrate(world.home, RING, now, world.config, move_records).good
     with world.reader() as reader:
         assert holdings_of(reader).minimum() == minimum
     with world.writer():
