@@ -7,6 +7,7 @@ started as `nobody`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import os
@@ -99,16 +100,23 @@ class Postgres:
     def dsn(self) -> str:
         return f"postgresql://postgres@/postgres?host={self.root}"
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to every process of it."""
+    def signal(self, number: signal.Signals) -> list[int]:
+        """Send a signal to every process of it; gives the children."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for pid in (self.process.pid, *map(int, children)):
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return [int(pid) for pid in children]
 
     def kill(self) -> None:
-        """As a power cut would: no process of it lives on."""
-        self.signal(signal.SIGKILL)
+        """As a power cut would: no process of it lives on, nor one that it was about to make for somebody who connects."""
+        self.process.send_signal(signal.SIGSTOP)
+        children = self.signal(signal.SIGKILL)
         self.process.wait(timeout=10)
+        deadline = time.monotonic() + 10
+        while any(_runs(pid) for pid in children):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def start(self) -> None:
         (self._data / "postmaster.pid").unlink(missing_ok=True)
@@ -119,6 +127,14 @@ class Postgres:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(timeout=30)
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 class Storage:

@@ -216,15 +216,17 @@ def test_a_database_that_dies_under_changes_keeps_rows_and_events_together(tmp_p
 
         with ThreadPoolExecutor(2) as pool:
             works = [pool.submit(work, records) for records in (made.a, made.b)]
-            for life in range(1, 4):
-                deadline = time.monotonic() + 60
-                while len(answered) < 8 * life:
-                    assert time.monotonic() < deadline
-                    time.sleep(0.01)
-                if life < 3:
-                    own.kill()
-                    own.start()
-            stop.set()
+            try:
+                for life in range(1, 4):
+                    deadline = time.monotonic() + 60
+                    while len(answered) < 8 * life:
+                        assert time.monotonic() < deadline and not all(each.done() for each in works)
+                        time.sleep(0.01)
+                    if life < 3:
+                        own.kill()
+                        own.start()
+            finally:
+                stop.set()
             for each in works:
                 each.result()
         assert set(answered) <= set(ids(made.a))
