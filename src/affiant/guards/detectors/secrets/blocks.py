@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from affiant.guards.detectors.secrets import checks
 from affiant.guards.detectors.secrets.form import PREFIX, TRUSTED, USUAL, open_form
-from affiant.guards.detectors.secrets.shapes import placeholder, template
+from affiant.guards.detectors.secrets.shapes import machinery, placeholder, template
 from affiant.guards.scan import Candidate, Found, Pattern
 
 KEY_LIMIT = 16_384  # characters of a key block
@@ -101,7 +101,7 @@ def _kubernetes(candidate: Candidate) -> Iterable[Found]:
 
 
 def _plain(candidate: Candidate) -> Iterable[Found]:
-    return () if placeholder(candidate.value) else _span(candidate, candidate.pattern.rule)
+    return () if placeholder(candidate.value) or machinery(candidate.value) else _span(candidate, candidate.pattern.rule)
 
 
 def _password(candidate: Candidate) -> Iterable[Found]:
