@@ -269,6 +269,11 @@ _COMMANDS = (
         case=False,
     ),
     open_form(
+        "oracle_thin_password",
+        "jdbc:oracle:[a-z0-9]{2,8}:[A-Za-z0-9_$#.-]{1,40}/",
+        r"jdbc:oracle:[a-z0-9]{2,8}:[A-Za-z0-9_$#.-]{1,40}/(?P<v>[^\s@/\"']{4,80})@",
+    ),
+    open_form(
         "wordpress_salt",
         r"define\( ?['\"](?:AUTH|SECURE_AUTH|LOGGED_IN|NONCE)_(?:KEY|SALT)",
         r"define\( ?['\"](?:AUTH|SECURE_AUTH|LOGGED_IN|NONCE)_(?:KEY|SALT)['\"], {0,4}['\"](?P<v>[^\n]{40,80})['\"] ?\)",

@@ -29,6 +29,8 @@ PATTERNS = (
     form("atlassian_api_token", "ATATT3", "[A-Za-z0-9_=-]", 60, 300),
     form("atlassian_repository_token", "ATCTT3", "[A-Za-z0-9_=-]", 60, 300),
     form("atlassian_api_key", "ATSTT3", "[A-Za-z0-9_=-]", 60, 300),
+    form("trello_api_token", "ATTA", ALNUM, 70, 76),
+    form("bitbucket_data_center_token", "BBDC-", "[A-Za-z0-9+/]", 40, 48),
     form("sourcegraph_token", "sgp_(?:(?:[0-9a-fA-F]{16}|local)_|[0-9a-fA-F]{16}_local_)?", ANYHEX, 40, 40),
     form("sourcegraph_license_token", "slk_", HEX, 64, 64),
     form("sourcegraph_dotcom_token", "sgd_", ANYHEX, 64, 64),

@@ -18,7 +18,7 @@ from affiant.guards.scan import Candidate, Found, Pattern
 TELLING = words("sk rk ak pat key apikey token tok sec auth live priv private access pwd cred bearer oauth deploy service srv bot secret")
 """Pieces of heads that issuers of secrets use and issuers of identifiers do not."""
 _SECRET = words("sk rk pat apikey secret live")
-"""Those of them that never stand before a digest."""
+"""Those of them that say so whatever stands beside them, and never stand before a digest."""
 _HEX = 32  # digits of the shortest hexadecimal body
 _PUBLIC = words(
     """
@@ -69,7 +69,7 @@ def headed(candidate: Candidate) -> Iterable[Found]:
         return ()
     pieces = [piece for piece in _SPLIT.split(head.group().lower()) if piece]
     telling = not TELLING.isdisjoint(pieces)
-    if not _PUBLIC.isdisjoint(pieces) or _IDENTIFIED.search(candidate.before(24)):
+    if (_SECRET.isdisjoint(pieces) and not _PUBLIC.isdisjoint(pieces)) or _IDENTIFIED.search(candidate.before(24)):
         return ()
     least = 16 if telling else 24 if _ABOUT.search(candidate.before(80)) else 32
     if not _drawn(value[head.end() :], least, not _SECRET.isdisjoint(pieces)):
