@@ -269,6 +269,11 @@ _COMMANDS = (
         case=False,
     ),
     open_form(
+        "directory_entry_password",
+        r"DirectoryEntry\(",
+        r"DirectoryEntry\( ?[\"'][^\"'\n]{1,120}[\"'],\s{0,24}[\"'][^\"'\n]{1,80}[\"'],\s{0,24}[\"'](?P<v>[^\"'\n]{4,80})[\"']",
+    ),
+    open_form(
         "oracle_thin_password",
         "jdbc:oracle:[a-z0-9]{2,8}:[A-Za-z0-9_$#.-]{1,40}/",
         r"jdbc:oracle:[a-z0-9]{2,8}:[A-Za-z0-9_$#.-]{1,40}/(?P<v>[^\s@/\"']{4,80})@",

@@ -93,5 +93,11 @@ PATTERNS = (
     form("samsara_token", "samsara_api_", ALNUM, 28, 40),
     form("rootly_key", "rootly_", HEX, 64, 64),
     form("incident_io_key", "inc_", HEX, 64, 64),
+    open_form(
+        "sonarqube_login_token",
+        r"sonar\.?login[\"']?\s?[=:,]\s?[\"']?[0-9a-f]{40}",
+        r"sonar\.?login[\"']?\s?[=:,]\s?[\"']?(?P<v>[0-9a-f]{40})(?![0-9a-f])",
+        case=False,
+    ),
     open_form("gitlab_session", "_gitlab_session=[0-9a-f]{32}", r"_gitlab_session=(?P<v>[0-9a-f]{32})"),
 )
