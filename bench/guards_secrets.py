@@ -62,6 +62,8 @@ def hostile() -> dict[str, str]:
         "seed words": "seed word abc def ",
         "services": "stripe ",
         "curl": "curl ",
+        "heads": "tok_a" + "B3xK9zQ7wE5rT1yU4 ",
+        "heads of heads": "ab_cd.",
     }
     return {name: piece * (HOSTILE_SIZE // len(piece)) for name, piece in pieces.items()}
 
@@ -102,6 +104,24 @@ def spans_found(rows: list[dict[str, Any]], scanner: Scanner) -> float:
             total += 1
             hit += any(one.start < span["end"] and span["start"] < one.end for one in found)
     return hit / max(1, total)
+
+
+def labelled_both_ways(rows: list[dict[str, Any]], scanner: Scanner) -> int:
+    """Texts labelled as without a secret in which a value is found that stands in a text labelled as with one."""
+    secret = "\0".join(row["text"] for row in rows if row["label"])
+    plain = [row["text"] for row in rows if not row["label"]]
+    return sum(any(text[one.start : one.end] in secret for one in scanner.find(text)) for text in plain)
+
+
+def without_forms(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Documents found when no token's form is known, and when no service's name is either: what stands in for kinds not seen before."""
+    unnamed = {"secret_tokens", "secret_of_service"}
+    texts = [row["text"] for row in rows if row["label"]]
+    result = {}
+    for name, left_out in (("no form", {"secret_tokens"}), ("no form, no name alone", unnamed)):
+        scanner = Scanner([one for one in DETECTORS if one.name not in left_out])
+        result[name] = round(sum(bool(scanner.find(text)) for text in texts) / max(1, len(texts)), 4)
+    return result
 
 
 def plain_texts() -> list[str]:
@@ -154,6 +174,8 @@ def measure(data: Path, peer_python: str) -> dict[str, Any]:
         "compile_cpu_s": round(compiled, 3),
         "spans_found": round(spans_found(rows, scanner), 4),
         "documents": {"affiant": shares(rows, [bool(scanner.find(row["text"])) for row in rows])},
+        "labelled_both_ways": labelled_both_ways(rows, scanner),
+        "found_with_rules_left_out": without_forms(rows),
         "cpu_ms_per_kb": {
             "plain": round(cpu_ms_per_kb(scanner.find, plain), 4),
             "data": round(cpu_ms_per_kb(scanner.find, [row["text"] for row in rows]), 4),

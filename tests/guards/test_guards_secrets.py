@@ -132,12 +132,54 @@ def test_passwords_are_found(text: str) -> None:
         "the secret of good tea is patience, the key to it is water",
         "ghp_" + "x" * 36,
         "basic research and basic training",
+        f"wrkspc_01{drawn(LETTERS, 22, 20)}",
+        f"request_id: acme-{drawn(LETTERS, 32, 21)}",
+        f"msg_{drawn(LETTERS, 40, 22)}",
+        f"cache-{HEX40}",
+        f"/assets/bundle-{drawn(LETTERS, 32, 23)}.js",
+        "self._auth = self._build_auth_with_key",
+        "def sign(self, private_key: ed25519.Ed25519PrivateKey)",
+        "password = 'password'",
+        "password: str = 'current'",
+        f"AWS_SECRET_ACCESS_KEY={HEX40}ab",
+        "the key to success is:\n\nperseverance\n",
+        f"the public key is:\n\n{KEY}\n",
         "",
     ],
 )
 def test_look_alikes_are_left_alone(text: str) -> None:
     """Placeholders, templates, digests, identifiers, paths, public keys, images and prose."""
     assert found(text) == []
+
+
+@pytest.mark.parametrize("head", ["acme_live_", "newco-sk-", "ZETA_SRV_", "tok.v2."])
+def test_a_telling_head_shows_a_token_of_an_unknown_service(head: str) -> None:
+    """Issuers mark their secrets; a body of twenty random characters is enough then."""
+    value = head + drawn(LETTERS, 22, 24)
+    assert ("token_with_head", value) in found(f"it fails with {value} since noon")
+
+
+def test_a_head_that_tells_nothing_needs_a_longer_body_or_a_word_before() -> None:
+    """`zq_…` alone is an identifier as likely as a token: words about keys, or thirty-two characters, decide."""
+    short, long = "zqx_" + drawn(LETTERS, 26, 25), "zqx_" + drawn(LETTERS, 36, 26)
+    assert found(f"see {short}, please") == []
+    assert found(f"our credentials for staging: see {short}, please") == [("token_with_head", short)]
+    assert found(f"see {long}, please") == [("token_with_head", long)]
+
+
+@pytest.mark.parametrize(
+    "text", ["Here is my API token:\n\n{}\n", "the secret for the new bot user\n\n```\n{}\n```", "> my access token\n> {}"]
+)
+def test_a_value_on_a_line_below_the_words_is_found(text: str) -> None:
+    """As people paste it into a chat."""
+    assert found(text.format(KEY)) == [("generic_secret", KEY)]
+
+
+def test_a_password_of_letters_counts_where_code_assigns_it() -> None:
+    """In quotes after an equals sign; not as a YAML value or a label."""
+    value = "".join(("white", "duke"))
+    assert found(f"db_password = '{value}'") == [("password", value)]
+    assert found(f"password: {value}") == []
 
 
 def test_a_key_block_is_one_span() -> None:

@@ -30,6 +30,7 @@ from affiant.guards.grounded.lexicon import (
     WH_NAME,
     WH_NUMBER,
 )
+from affiant.guards.grounded.together import nearness, pair_weight, share, two_apart, unbound, window
 from affiant.guards.grounded.words import Kind, Word
 
 RARE = 0.6
@@ -46,11 +47,12 @@ SENTENCE: tuple[tuple[str, int], ...] = (
     ("relation", 1), ("order", 1), ("third", 1), ("first", 1), ("second", 1), ("chatter", 1), ("hedges", 1), ("asks", 1),
     ("covered", -1), ("length", 0), ("content", 0), ("soft", 0), ("pronoun_name", 1), ("place", 0), ("end_cut", 1),
     ("meant", -1), ("strange_max", 1), ("strange_sum", 1), ("left_out", 0), ("left_names", 1), ("left_limits", 1), ("unrelated", 1),
-    ("small", 0),
+    ("small", 0), ("unbound", 1), ("near_two", -1), ("window", -1),
 )  # fmt: skip
 CLAIM: tuple[str, ...] = (
     "sentences", "words", "context_words", "context_sentences", "ratio", "repeats", "has_question", "question_shared", "answer_share",
     "answer_recall", "answer_near", "wants_number", "wants_name", "gives_number", "gives_name", "polar", "spread", "cased", "supported_min",
+    "unasked",
 )  # fmt: skip
 NAMES: tuple[str, ...] = tuple(f"{name}.mean" for name, _ in SENTENCE) + tuple(f"{name}.worst" for name, side in SENTENCE if side) + CLAIM
 
@@ -68,10 +70,6 @@ class Reading:
     vector: list[float]
     supported: float
     best: int
-
-
-def _share(count: float, whole: float) -> float:
-    return count / whole if whole else 0.0
 
 
 def _support(words: Sequence[Word], index: ContextIndex) -> list[float]:
@@ -99,21 +97,21 @@ def read(words: list[Word], index: ContextIndex, asks: bool) -> Reading:
     best, distinct = index.best([stems[number] for number in content])
     first = best[0][1] if best else -1
     aligned = align(words, index.sentences[first]) if best else Alignment(inserted=[words[number] for number in content])
-    recall = _share(sum(weights[number] * support[number] for number in content), total) if content else 1.0
-    pair = _pair_weight(stems, content, index, best, weights, total)
-    near = _nearness(stems, content, index)
+    recall = share(sum(weights[number] * support[number] for number in content), total) if content else 1.0
+    pair = pair_weight(stems, content, index, best, weights, total)
+    near = nearness(stems, content, index)
     novel = [number for number in content if not support[number]]
     vector = [
         recall,
-        _share(sum(support[number] for number in content), len(content)) if content else 1.0,
-        _share(best[0][0], distinct) if best else 0.0,
+        share(sum(support[number] for number in content), len(content)) if content else 1.0,
+        share(best[0][0], distinct) if best else 0.0,
         pair,
         *_gram_shares(stems, index),
-        _share(len(aligned.matched), min(len(words), 80)),
+        share(len(aligned.matched), min(len(words), 80)),
         *_fragment_features(stems, index),
-        _share(sum(near), len(near)) if near else recall,
+        share(sum(near), len(near)) if near else recall,
         min(near) if near else recall,
-        _share(len(novel), len(content)),
+        share(len(novel), len(content)),
         max((weights[number] for number in novel), default=0.0),
         sum(weights[number] for number in novel),
         float(sum(weights[number] > RARE for number in novel)),
@@ -127,40 +125,28 @@ def read(words: list[Word], index: ContextIndex, asks: bool) -> Reading:
         _covered(words, index, first),
         float(len(words)),
         float(len(content)),
-        _share(sum(support[number] == 0.6 for number in content), len(content)),
+        share(sum(support[number] == 0.6 for number in content), len(content)),
         _pronoun_swaps(aligned),
-        _share(first, len(index.sentences)) if best else 1.0,
+        share(first, len(index.sentences)) if best else 1.0,
         float(bool(words) and words[-1].kind is Kind.STOP and words[-1].folded in RELATIONS | {"the", "a", "an", "and"}),
         *_meaning_features([words[number] for number in novel], recall, total, index),
         *_left_features(aligned, index),
         _unrelated(words, support, index),
-        _share(sum(_small_talk(word, index) for word in words), len(words)),
+        share(sum(_small_talk(word, index) for word in words), len(words)),
+        unbound(words, content, support, index),
+        two_apart(stems, content, index, recall),
+        window(stems, content, index, first, weights, total),
     ]
     return Reading(vector, recall, first)
-
-
-def _pair_weight(
-    stems: Sequence[str],
-    content: Sequence[int],
-    index: ContextIndex,
-    best: list[tuple[float, int]],
-    weights: dict[int, float],
-    total: float,
-) -> float:
-    """Weight share of the claim's content that its two best sentences hold together."""
-    if not best:
-        return 0.0
-    there = {word.stem for _, sentence in best[:2] for word in index.sentences[sentence]}
-    return _share(sum(weights[number] for number in content if stems[number] in there), total)
 
 
 def _gram_shares(stems: Sequence[str], index: ContextIndex) -> tuple[float, float, float]:
     two = list(pairwise(stems))
     three = list(zip(stems, stems[1:], stems[2:], strict=False))
     four = list(zip(stems, stems[1:], stems[2:], stems[3:], strict=False))
-    pairs = _share(sum(gram in index.pairs for gram in two), len(two))
-    triples = _share(sum(gram in index.grams[0] for gram in three), len(three)) if three else pairs
-    return pairs, triples, _share(sum(gram in index.grams[1] for gram in four), len(four)) if four else triples
+    pairs = share(sum(gram in index.pairs for gram in two), len(two))
+    triples = share(sum(gram in index.grams[0] for gram in three), len(three)) if three else pairs
+    return pairs, triples, share(sum(gram in index.grams[1] for gram in four), len(four)) if four else triples
 
 
 def _fragment_features(stems: Sequence[str], index: ContextIndex) -> tuple[float, float, float, float, float]:
@@ -178,17 +164,12 @@ def _fragment_features(stems: Sequence[str], index: ContextIndex) -> tuple[float
     )
 
 
-def _nearness(stems: Sequence[str], content: Sequence[int], index: ContextIndex) -> list[float]:
-    """For neighbouring content words: whether they stand together in the context too."""
-    return [index.nearness(stems[a], stems[b]) for a, b in pairwise(content) if stems[a] != stems[b]]
-
-
 def _inserted(novel: Sequence[int], support: Sequence[float], weights: dict[int, float]) -> float:
     """The mark of a wrong fact put among true ones: the heaviest word without support times the support of its neighbours."""
     worst = 0.0
     for number in novel:
         around = [*support[max(0, number - _WINDOW) : number], *support[number + 1 : number + 1 + _WINDOW]]
-        worst = max(worst, weights[number] * _share(sum(around), len(around)))
+        worst = max(worst, weights[number] * share(sum(around), len(around)))
     return worst
 
 
@@ -221,7 +202,7 @@ def _meaning_features(novel: Sequence[Word], recall: float, total: float, index:
     weights = [index.weigh(word.stem) for word in novel]
     gained = sum(weight * max(0.0, near - 0.4) / 0.6 for weight, near in zip(weights, likeness, strict=True))
     strange = [weight * (1 - near) for weight, near in zip(weights, likeness, strict=True)]
-    return recall + _share(gained, total), max(strange, default=0.0), sum(strange)
+    return recall + share(gained, total), max(strange, default=0.0), sum(strange)
 
 
 def _left_features(aligned: Alignment, index: ContextIndex) -> tuple[float, float, float]:
@@ -286,7 +267,7 @@ def _disorder(words: Sequence[Word], aligned: Alignment, index: ContextIndex, be
     theirs = {word.stem for word in index.sentences[best] if word.content}
     shared = {word.stem for word in words if word.content and word.stem in theirs}
     in_order = {words[number].stem for number, _ in aligned.matched if words[number].content}
-    return _share(len(shared - in_order), len(shared))
+    return share(len(shared - in_order), len(shared))
 
 
 def _voice_features(words: Sequence[Word]) -> tuple[float, ...]:
@@ -300,7 +281,7 @@ def _covered(words: Sequence[Word], index: ContextIndex, best: int) -> float:
         return 0.0
     ours = {word.stem for word in words}
     theirs = [word.stem for word in index.sentences[best] if word.content]
-    return _share(sum(stem in ours for stem in theirs), len(theirs))
+    return share(sum(stem in ours for stem in theirs), len(theirs))
 
 
 def _pronoun_swaps(aligned: Alignment) -> float:
@@ -325,13 +306,21 @@ def claim_features(
         math.log1p(len(index.words)),
         math.log1p(len(index.sentences)),
         math.log((1 + len(words)) / (1 + len(index.words))),
-        1 - _share(len(set(triples)), len(triples)) if triples else 0.0,
+        1 - share(len(set(triples)), len(triples)) if triples else 0.0,
         *_question_features(words, index, question),
         math.log1p(max(bests) - min(bests)) if bests else 0.0,
-        _share(sum(word.capital for word in words), len(words)),
+        share(sum(word.capital for word in words), len(words)),
         min(reading.supported for reading in readings),
+        _unasked(words, index, question),
     ]
     return means + worsts + whole
+
+
+def _unasked(words: Sequence[Word], index: ContextIndex, question: Sequence[Word]) -> float:
+    """Weight of content that stands neither in the context nor in the question."""
+    asked = {word.stem for word in question}
+    missing = {word.stem for word in words if word.content and word.stem not in index.places and word.stem not in asked}
+    return sum(index.weigh(stem) for stem in missing)
 
 
 def _question_features(words: Sequence[Word], index: ContextIndex, question: Sequence[Word]) -> tuple[float, ...]:
@@ -344,8 +333,8 @@ def _question_features(words: Sequence[Word], index: ContextIndex, question: Seq
     answer = [word for word in content if word.stem not in asked]
     return (
         1.0,
-        _share(len(content) - len(answer), len(content)),
-        _share(len(answer), len(content)),
+        share(len(content) - len(answer), len(content)),
+        share(len(answer), len(content)),
         *_answer_support(answer, index, asked),
         float(bool(folded & WH_NUMBER)),
         float(bool(folded & WH_NAME)),
@@ -359,7 +348,7 @@ def _answer_support(answer: Sequence[Word], index: ContextIndex, asked: frozense
     """Share of the answer's words in the context, and how much of what was asked stands in the sentence that holds most of them."""
     if not answer:
         return 1.0, 0.0
-    recall = _share(sum(word.stem in index.places for word in answer), len(answer))
+    recall = share(sum(word.stem in index.places for word in answer), len(answer))
     best, _ = index.best([word.stem for word in answer])
-    near = max((_share(len(asked & {word.stem for word in index.sentences[number]}), len(asked)) for _, number in best), default=0.0)
+    near = max((share(len(asked & {word.stem for word in index.sentences[number]}), len(asked)) for _, number in best), default=0.0)
     return recall, near

@@ -6,7 +6,7 @@ is live, which only its issuer could say.
 
 from __future__ import annotations
 
-from affiant.guards.detectors.secrets import assigned, blocks, business, cloud, code, talk
+from affiant.guards.detectors.secrets import assigned, blocks, business, cloud, code, headed, talk
 from affiant.guards.detectors.secrets.judge import token
 from affiant.guards.scan import Detector
 
@@ -17,6 +17,7 @@ DETECTORS = (
     *(Detector(f"secret_{name}", patterns, judge, rank) for name, patterns, judge, rank in blocks.GROUPS),
     Detector("secret_assigned", assigned.WORDS, assigned.assigned, 30),
     Detector("secret_of_service", assigned.SERVICES, assigned.of_service, 32),
+    Detector("secret_headed", (headed.HEADED,), headed.headed, 34),
 )
 """Every detector of secrets, for the scanner."""
 

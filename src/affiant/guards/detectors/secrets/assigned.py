@@ -12,7 +12,7 @@ import string
 from collections.abc import Iterable
 
 from affiant.guards.detectors.secrets.form import PREFIX, RIGHT
-from affiant.guards.detectors.secrets.names import Strength, pieces, service, strength
+from affiant.guards.detectors.secrets.names import PASSWORDS, Strength, pieces, service, strength
 from affiant.guards.detectors.secrets.services import COMMON, DISTINCT, HOSTING, words
 from affiant.guards.detectors.secrets.shapes import (
     in_sequence,
@@ -30,7 +30,8 @@ from affiant.guards.scan import Candidate, Found, Pattern
 FIRM, LOOSE, SPACE = 2, 1, 0
 _NEAR, _FAR, _BESIDE = 48, 128, 16  # characters before the word in which the name, and a service, may stand
 GATE = (
-    "passw|pwd|passphrase|passcode|kennwort|contrase|senha|secret|token|key|auth|bearer|cred|private|access|login|psk|dsn|[_.-]pat|unseal"
+    "passw|pwd|passphrase|passcode|kennwort|contrase|senha|secret|token|key|auth|bearer|cred|private|access|login|psk|dsn|unseal"
+    "|[_.-]pat|[_.-]api"
 )
 
 _QUOTED = r"(?P<q>\\?[\"'`]+)(?P<qv>[^\n]{4,300}?)(?P=q)"
@@ -60,12 +61,20 @@ _SERVICE = re.compile(
     r"(?P<rest>[A-Za-z0-9_.-]{0,20}?)(?P<close>\\?[\"'`\])]{0,3})(?P<sep>[ \t]{0,4}(?:=>|:=|[=:])[ \t]{0,4}|[ \t]{1,2})(?P<q>\\?[\"'`]?)"
     rf"(?P<v>[A-Za-z0-9][A-Za-z0-9+/_=.:~-]{{15,300}}){RIGHT}"
 )
+_BELOW = re.compile(
+    r"(?P<rest>(?:[ ,]{1,2}[A-Za-z0-9'’_-]{1,20}){0,12}[ \t]?[:.]?)[ \t]*\r?\n(?:[ \t]*(?:`{3}[a-z]{0,12})?[ \t]*\r?\n){0,2}"
+    r"[ \t>]{0,8}[\"'`]?(?P<v>[A-Za-z0-9][A-Za-z0-9+/_.~-]{15,300}={0,2})[\"'`]?[ \t]*(?=\r?\n|$)"
+)
+"""A value alone on a line below words that announce it, also as a block of code."""
 _IDENTIFIER = string.ascii_letters + string.digits + "_$.-"
 _PHRASE = _IDENTIFIER + " \"'[]"
 _QUALIFIERS = words("api app my prod dev stage staging live test v1 v2 default value io com account pat apikey cfg conf config")
 _OWN = words(
     "api key token secret access auth private client my the a your our test app user service value id x http authorization bearer this is"
 )
+_EQUALS = ("=", "=>", ":=")
+_LETTERS_ALONE = re.compile(r"[A-Za-z]{8,32}")
+_DULL = re.compile(r"(?i)^(?:pass(?:word|wd|phrase)?|secret|current.*|new.*|old.*|user.*|admin.*|login.*|confirm.*|.*field|.*input|text)$")
 _STATES = words(
     "required invalid incorrect wrong empty optional missing password secret expired correct valid accepted rejected changed reset stored"
     " hashed encrypted hidden masked short strong weak plaintext unknown needed protected"
@@ -80,6 +89,8 @@ _DIGIT = re.compile(r"\d")
 _BLANK = re.compile(r"\s")
 _NEXT = re.compile(r"&(?=[A-Za-z_]{1,30}=)|%26")
 _NEARLY = re.compile(r"[a-z]+\d|(?i:base64|sha\d+|md5|utf-?\d+|scram-sha-\d+|aes-?\d+\w*|hs256|rs256|argon2\w*|pbkdf2\w*|oauth2|ipv[46])")
+_AWS_SECRET = 40  # characters of each secret access key; a digest of another length beside the name of AWS is none
+_HEX_PASSWORD = 32  # digits of a hexadecimal password that a program drew; digests of files are longer
 _ID_HEX = (32, 40, 56, 64, 96, 128)
 
 
@@ -150,12 +161,14 @@ def _plausible(value: str) -> bool:
     return random_looking(value, 14) or (size >= 20 and in_sequence(value) > 0.4)
 
 
-def _of_password(value: str, binding: int, quoted: bool, flag: bool) -> int:
+def _of_password(value: str, binding: int, quoted: bool, flag: bool, literal: bool) -> int:
     if binding == SPACE and not flag:
         return 0
     if binding == LOOSE and quoted and 6 <= len(value) <= 40 and value.lower() not in _STATES and value.isascii() and value.isalnum():
         return 550_000
-    return 700_000 if _password(value, quoted) and not machinery(value) else 0
+    if _password(value, quoted) and not machinery(value):
+        return 700_000
+    return 500_000 if quoted and literal and _LETTERS_ALONE.fullmatch(value) and not _DULL.search(value) else 0
 
 
 def _of_nobody(sure: Strength, parts: list[str], binding: int, value: str) -> int:
@@ -188,7 +201,25 @@ def assigned(candidate: Candidate) -> Iterable[Found]:
         if found:
             return found
     match = _SPACED.match(text, candidate.end)
-    return _judged(candidate, word, match, bool(match["q"])) if match else ()
+    found = _judged(candidate, word, match, bool(match["q"])) if match else ()
+    return found or _below(candidate, word)
+
+
+def _below(candidate: Candidate, word: str) -> tuple[Found, ...]:
+    """The random-looking value that stands alone on a line below the words that speak of it."""
+    match = _BELOW.match(candidate.text, candidate.end)
+    if match is None:
+        return ()
+    value, line = match["v"], candidate.before(_NEAR).rpartition("\n")[2]
+    sure = strength(pieces(line + word + match["rest"]))
+    if sure <= Strength.WEAK or placeholder(value) or machinery(value) or is_uuid(value) or in_sequence(value) > 0.4:
+        return ()
+    if is_hex(value) and (sure is not Strength.PASSWORD or len(value) != _HEX_PASSWORD):
+        return ()
+    if not random_looking(value, 16) or not _DIGIT.search(value):
+        return ()
+    kind = "password" if sure is Strength.PASSWORD else "generic_secret"
+    return (Found(match.start("v"), match.end("v"), PREFIX + kind, 600_000),)
 
 
 def _judged(candidate: Candidate, word: str, match: re.Match[str], quoted: bool) -> tuple[Found, ...]:
@@ -203,9 +234,12 @@ def _judged(candidate: Candidate, word: str, match: re.Match[str], quoted: bool)
     sure, parts = _strength(candidate, match["rest"], word, lead)
     if sure is Strength.NONE or placeholder(value) or ("\n" in match["sep"] and sure is Strength.WEAK):
         return ()
-    binding = _binding(match["sep"])
+    binding = FIRM if word.lower() == "bearer" else _binding(match["sep"])
     if sure is Strength.PASSWORD:
-        kind, score = "password", _of_password(value, binding, quoted, lead.endswith("-"))
+        kind, score = (
+            "password",
+            _of_password(value, binding, quoted, lead.endswith("-"), parts[-1] in PASSWORDS and match["sep"].strip() in _EQUALS),
+        )
     elif not _plausible(value) or machinery(value) or _BLANK.search(value) or _DIGEST.search(candidate.text, max(0, start - 12), start):
         return ()
     else:
@@ -225,6 +259,8 @@ def _no_value(text: str, value: str, start: int, sep: str, quoted: bool) -> bool
 def _of_key(candidate: Candidate, whose: str, sure: Strength, parts: list[str], binding: int, value: str, quoted: bool) -> tuple[str, int]:
     """Kind and score of a value that a name of a key stands before."""
     weak = sure is Strength.WEAK
+    if whose == "aws" and is_hex(value) and len(value) != _AWS_SECRET:
+        return "", 0
     if whose and not (weak and (whose in COMMON and not _BESIDE_KEY.search(candidate.before(1) + candidate.value))):
         return whose, 0 if weak and whose in HOSTING and is_hex(value) else 800_000
     if weak and not quoted and not _TOKEN.fullmatch(value):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from affiant.guards.detectors.secrets import checks
 from affiant.guards.detectors.secrets.form import PREFIX, TRUSTED, USUAL, open_form
-from affiant.guards.detectors.secrets.shapes import placeholder, template
+from affiant.guards.detectors.secrets.shapes import machinery, placeholder, template
 from affiant.guards.scan import Candidate, Found, Pattern
 
 KEY_LIMIT = 16_384  # characters of a key block
@@ -101,7 +101,7 @@ def _kubernetes(candidate: Candidate) -> Iterable[Found]:
 
 
 def _plain(candidate: Candidate) -> Iterable[Found]:
-    return () if placeholder(candidate.value) else _span(candidate, candidate.pattern.rule)
+    return () if placeholder(candidate.value) or machinery(candidate.value) else _span(candidate, candidate.pattern.rule)
 
 
 def _password(candidate: Candidate) -> Iterable[Found]:
@@ -267,6 +267,16 @@ _COMMANDS = (
         r";? {0,4}(?:password|pwd) {0,4}=",
         r"; {0,4}(?:password|pwd) {0,4}= {0,4}(?P<v>[^;\"'\s]{5,128})(?=[;\"'\s]|$)",
         case=False,
+    ),
+    open_form(
+        "directory_entry_password",
+        r"DirectoryEntry\(",
+        r"DirectoryEntry\( ?[\"'][^\"'\n]{1,120}[\"'],\s{0,24}[\"'][^\"'\n]{1,80}[\"'],\s{0,24}[\"'](?P<v>[^\"'\n]{4,80})[\"']",
+    ),
+    open_form(
+        "oracle_thin_password",
+        "jdbc:oracle:[a-z0-9]{2,8}:[A-Za-z0-9_$#.-]{1,40}/",
+        r"jdbc:oracle:[a-z0-9]{2,8}:[A-Za-z0-9_$#.-]{1,40}/(?P<v>[^\s@/\"']{4,80})@",
     ),
     open_form(
         "wordpress_salt",

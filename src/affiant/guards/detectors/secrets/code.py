@@ -29,6 +29,8 @@ PATTERNS = (
     form("atlassian_api_token", "ATATT3", "[A-Za-z0-9_=-]", 60, 300),
     form("atlassian_repository_token", "ATCTT3", "[A-Za-z0-9_=-]", 60, 300),
     form("atlassian_api_key", "ATSTT3", "[A-Za-z0-9_=-]", 60, 300),
+    form("trello_api_token", "ATTA", ALNUM, 70, 76),
+    form("bitbucket_data_center_token", "BBDC-", "[A-Za-z0-9+/]", 40, 48),
     form("sourcegraph_token", "sgp_(?:(?:[0-9a-fA-F]{16}|local)_|[0-9a-fA-F]{16}_local_)?", ANYHEX, 40, 40),
     form("sourcegraph_license_token", "slk_", HEX, 64, 64),
     form("sourcegraph_dotcom_token", "sgd_", ANYHEX, 64, 64),
@@ -91,5 +93,11 @@ PATTERNS = (
     form("samsara_token", "samsara_api_", ALNUM, 28, 40),
     form("rootly_key", "rootly_", HEX, 64, 64),
     form("incident_io_key", "inc_", HEX, 64, 64),
+    open_form(
+        "sonarqube_login_token",
+        r"sonar\.?login[\"']?\s?[=:,]\s?[\"']?[0-9a-f]{40}",
+        r"sonar\.?login[\"']?\s?[=:,]\s?[\"']?(?P<v>[0-9a-f]{40})(?![0-9a-f])",
+        case=False,
+    ),
     open_form("gitlab_session", "_gitlab_session=[0-9a-f]{32}", r"_gitlab_session=(?P<v>[0-9a-f]{32})"),
 )

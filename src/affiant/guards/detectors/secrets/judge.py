@@ -82,7 +82,7 @@ def _dull(value: str) -> bool:
     body = _body(value)
     if len(set(body)) < 5 or (len(body) >= 24 and len(set(body)) < 7):
         return True
-    if mask(body) or (len(value) < 160 and mask(value) and wordiness(value) > 0.3):
+    if mask(body) or "EXAMPLE" in value or (len(value) < 160 and mask(value) and wordiness(value) > 0.3):
         return True
     if is_hex(body):
         return False

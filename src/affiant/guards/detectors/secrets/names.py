@@ -118,6 +118,6 @@ def strength(parts: list[str]) -> Strength:
         return Strength.SURE
     if any(word in joined for word in ("passwd", "password", "passphrase")):
         return Strength.PASSWORD
-    if _WEAK & set(parts) or joined.endswith("key"):
+    if _WEAK & set(parts) or joined.endswith("key") or last == "api":
         return Strength.WEAK
     return Strength.NONE

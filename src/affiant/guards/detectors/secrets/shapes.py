@@ -51,6 +51,7 @@ _ADDRESS = re.compile(
     r"|[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|dev|local|internal)(?:[:/].*)?"
 )
 _MEMBER = re.compile(r"^[A-Za-z_$][\w$]*(?:(?:\.|::|->|\?\.)[A-Za-z_$][\w$]*)+$")
+_CLASS = re.compile(r"(?:Key|Token|Secret|Password|Credential)s?$")
 _MEDIA = ("iVBORw0KGgo", "/9j/4AAQ", "R0lGOD", "UklGR", "PHN2Zy", "Qk0", "AAABAA", "JVBERi0", "UEsDB", "H4sI", "d09G", "data:")
 _PUBLIC = (
     "AAAAB3NzaC1",
@@ -153,7 +154,7 @@ def machinery(value: str) -> bool:
         return True
     if _ADDRESS.fullmatch(value):
         return True
-    return _MEMBER.match(value) is not None and wordiness(value) > 0.4
+    return _MEMBER.match(value) is not None and (_CLASS.search(value) is not None or wordiness(value) > 0.4)
 
 
 def transitions(value: str) -> int:
