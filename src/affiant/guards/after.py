@@ -16,6 +16,7 @@ from affiant.guards.toolbox import Toolbox
 
 GROUNDEDNESS, QUALITY = "groundedness", "quality"
 GROUNDEDNESS_CONTROL, QUALITY_CONTROL = "PI-1.1", "PI-1.1"
+_TURNS = ("messages[", "input")
 _ACTS = (Action.REDACT, Action.HOLD, Action.BLOCK)
 
 
@@ -56,14 +57,20 @@ def _grounded(rule: GuardRule, parts: Sequence[Part], enforce: bool, text: str, 
     version = dict(toolbox.versions).get(GROUNDEDNESS, "")
     if not context or not text.strip() or toolbox.grounder is None:
         return Decision(GROUNDEDNESS, GROUNDEDNESS_CONTROL, Action.ALLOW, enforced=enforce, version=version)
-    asked = [part.text for part in parts if part.role is Role.USER and part.kind is Kind.TEXT and part.text]
-    seen = toolbox.grounder.judge(text, context, asked[-1] if asked else "")
+    seen = toolbox.grounder.judge(text, context, _question(parts))
     hits: tuple[Hit, ...] = ()
     if seen.ungrounded_ppm >= rule.threshold_ppm:
         hits = tuple(
             Hit(0, each.start, each.end, "UNSUPPORTED", each.ungrounded_ppm, "groundedness/sentence") for each in seen.unsupported
         ) or (Hit(0, 0, len(text), "UNSUPPORTED", seen.ungrounded_ppm, "groundedness/answer"),)
     return _decided(GROUNDEDNESS, GROUNDEDNESS_CONTROL, rule, "not_grounded", hits, enforce, seen.ungrounded_ppm, version)
+
+
+def _question(parts: Sequence[Part]) -> str:
+    """The last text of the user; of a message if there is one, since other fields of a request hold texts too."""
+    asked = [part for part in parts if part.role is Role.USER and part.kind is Kind.TEXT and part.text]
+    spoken = [part for part in asked if part.where.startswith(_TURNS)]
+    return (spoken or asked)[-1].text if asked else ""
 
 
 def _context(parts: Sequence[Part]) -> str:
@@ -73,7 +80,8 @@ def _context(parts: Sequence[Part]) -> str:
 
 
 def _quality(rule: GuardRule, parts: Sequence[Part], enforce: bool, text: str, toolbox: Toolbox) -> Decision:
-    if toolbox.quality is None:
+    calls = not text.strip() and any(part.kind is Kind.TOOL_DEFINITION for part in parts)  # no text, where tools may be called
+    if toolbox.quality is None or calls:
         return Decision(QUALITY, QUALITY_CONTROL, Action.ALLOW, enforced=enforce)
     hits = tuple(
         Hit(0, each.start, each.end, each.type, each.score_ppm, each.rule) for each in toolbox.quality.check(text, _context(parts))
