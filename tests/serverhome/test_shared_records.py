@@ -24,8 +24,9 @@ from affiant.kit.clock import FixedClock, SystemClock
 from affiant.kit.errors import BadInput, Conflict, CouldNotLook, LedgerFault
 from affiant.kit.halves import Halves
 from affiant.kit.home import Home, create_home
-from affiant.ledger import Event, LedgerClientSync, Writer, decode
+from affiant.ledger import Draft, Event, LedgerClientSync, Writer, decode
 from affiant.operations import Every, FileBook, Job, Schedule, Scheduler
+from affiant.operations.alerts import Turns
 from affiant.operations.probe_key import ProbeKey, find_probe_key, save_probe_key
 from affiant.proof.tiles import unpack_bundle
 from affiant.records import Records
@@ -140,6 +141,18 @@ def test_two_nodes_that_adopt_at_once_adopt_once(nodes: Nodes) -> None:
     with ThreadPoolExecutor(2) as pool:
         snapshots = list(pool.map(lambda records: records.compile(), (nodes.a, nodes.b)))
     assert snapshots[0].tenant_keys == snapshots[1].tenant_keys and {key.tenant for key in snapshots[0].tenant_keys} == {"-", "acme"}
+
+
+def test_an_alert_is_raised_by_one_node(nodes: Nodes) -> None:
+    """By the first that asks, which may ask again when it could not write it; the next window is anybody's."""
+    a, b = Turns(nodes.a.jobs), Turns(nodes.b.jobs)
+
+    def alert(to_us: int) -> list[Draft]:
+        return [Draft("guard.alert", {"rule": "blocked", "to": to_us}, ref="chat")]
+
+    assert (a.mine(alert(HOUR_US)), b.mine(alert(HOUR_US)), a.mine(alert(HOUR_US))) == (alert(HOUR_US), [], alert(HOUR_US))
+    assert (b.mine(alert(2 * HOUR_US)), a.mine(alert(2 * HOUR_US))) == (alert(2 * HOUR_US), [])
+    assert Turns(None).mine(alert(HOUR_US)) == alert(HOUR_US)
 
 
 # -- steps of a commit, and deaths between them

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from affiant.ledger import Draft, Event, decode
 from affiant.operations.schedule import DAY_US, MINUTE_US
+from affiant.records.jobs import JobBook
 from affiant.records.snapshot import AlertSnap, RouteSnap, Snapshot
 
 GRACE_US = 10_000_000
@@ -174,6 +175,32 @@ class Alerts:
         """Take back what could not be written, so that the next look raises it again."""
         for draft in drafts:
             self._raised.pop((draft.ref, draft.body["rule"], draft.body["from"]), None)
+
+
+class Turns:
+    """Which alerts this node raises: all, or where nodes share records those that no other node has taken. Blocking.
+
+    Args:
+        jobs: where due times are taken; None where there is one node.
+    """
+
+    def __init__(self, jobs: JobBook | None) -> None:
+        self._jobs = jobs
+        self._taken: dict[str, int] = {}
+
+    def mine(self, drafts: list[Draft]) -> list[Draft]:
+        """Take alerts; one that could not be written stays this node's.
+
+        Raises:
+            AffiantError: shared records cannot be reached.
+        """
+        if self._jobs is None or not drafts:
+            return drafts
+        named = {f"alert/{draft.ref}/{draft.body['rule']}": draft for draft in drafts}
+        due = {name: int(draft.body["to"]) for name, draft in named.items()}
+        self._jobs.last(dict.fromkeys(due, 0))
+        self._taken |= {name: due[name] for name in self._jobs.take(due)}
+        return [draft for name, draft in named.items() if self._taken.get(name) == due[name]]
 
 
 def _decided(decisions: Sequence[dict[str, Any]]) -> Iterator[Decided]:

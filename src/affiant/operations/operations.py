@@ -18,7 +18,7 @@ from affiant.kit.errors import AffiantError, NotFound
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.ledger import Draft, Event
-from affiant.operations.alerts import Alert, Alerts, Reading
+from affiant.operations.alerts import Alert, Alerts, Reading, Turns
 from affiant.operations.probe_key import ProbeKey, find_probe_key, save_probe_key
 from affiant.operations.probe_plans import INJECTION, PII, UNAPPROVED, UNAUTHENTICATED
 from affiant.operations.probes import Ports, run_probe
@@ -82,6 +82,7 @@ class Operations:
         self._meter = ServiceMeter(context.home.node, derived / "service.json", self._injected)
         self._scheduler = Scheduler(self._jobs(), FileBook(derived / "jobs.json"), context.clock.now_us(), context.jobs)
         self._alerts = Alerts(context.reader) if context.reader is not None else None
+        self._turns = Turns(context.jobs)
         self._unwritten: list[Draft] = []
         self._key_epoch = -1
         self._probe_key: ProbeKey | None = None
@@ -151,12 +152,13 @@ class Operations:
         if alerts is None or not alerts.due(now_us):
             return
         drafts = await asyncio.to_thread(alerts.look, self._context.snapshot(), now_us)
-        if drafts:
-            try:
-                await self._context.append(drafts)
-            except AffiantError:
-                alerts.withdraw(drafts)
-                raise
+        try:
+            mine = await asyncio.to_thread(self._turns.mine, drafts)
+            if mine:
+                await self._context.append(mine)
+        except AffiantError:
+            alerts.withdraw(drafts)
+            raise
 
     def alerts(self) -> list[Alert]:
         """Alerts of the last day, the newest first."""
