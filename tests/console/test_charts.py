@@ -63,13 +63,16 @@ def test_axis_top_is_at_or_above_and_even(value: float) -> None:
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 5, 6, 7, 18, 40])
 def test_proof_tree_lies_within_its_frame(steps: int) -> None:
-    """Every node of a path lies inside the drawing, however long the path is and whichever side its siblings stand on."""
-    for pattern in (0, 0b1010101010101010101, (1 << 40) - 1):
+    """Every node of a path and its label lie inside the drawing, however long the path is and whichever side its siblings stand on."""
+    for pattern in (0, 0b1010101010101010101, 0b111101, (1 << 40) - 1):
         path = tuple(charts.Sibling(f"{i:064x}", bool(pattern >> i & 1), 1 << i) for i in range(steps))
         root = parse(charts.proof_tree(charts.Proof(3, 1 << steps, path), "proof"))
         width, height = float(root.get("width", "0")), float(root.get("height", "0"))
         for node in root.findall("circle"):
             assert 0 <= float(node.get("cx", "-1")) <= width and 0 <= float(node.get("cy", "-1")) <= height
+        for label in root.findall("text[@class='mono']"):  # eight digits of at most 6.5 units
+            begin = float(label.get("x", "-1")) - (52 if label.get("text-anchor") == "end" else 0)
+            assert begin >= 0 and begin + 52 <= width
         text = "".join(root.itertext())
         assert ("more steps" in text) == (steps > 6)
 

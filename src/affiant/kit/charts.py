@@ -246,6 +246,10 @@ def _bar_band(bars: Sequence[int], titles: Sequence[str], name: str, y: int, hei
     return "".join(out)
 
 
+_LABEL = 64
+"""Units that a node's label takes beside it."""
+
+
 def proof_tree(proof: Proof, title: str) -> str:
     """The path of an inclusion proof: this entry at the bottom, each sibling needed, the signed root on top.
 
@@ -258,7 +262,8 @@ def proof_tree(proof: Proof, title: str) -> str:
     level, width = 34, 400
     levels = len(steps) + (1 if hidden else 0)
     height = 16 + level * levels + 30
-    x, y, body, nodes = _leaf_x(proof.path, width), float(height - 30), [], []
+    x, scale = _leaf_x(proof.path, width)
+    y, body, nodes = float(height - 30), [], []
     nodes.append(_node(x, y, 7, "c-good", f"Entry {number(proof.index)}"))
     nodes.append(f'<text x="{_n(x)}" y="{_n(y + 20)}" text-anchor="middle">{escape(proof.leaf_label)}</text>')
     for drawn, (step, sibling) in enumerate(steps):
@@ -266,7 +271,7 @@ def proof_tree(proof: Proof, title: str) -> str:
             body.append(f'<path d="M{_n(x)} {_n(y)}V{_n(y - level)}" class="c-edge" stroke-dasharray="2 4"/>')
             nodes.append(f'<text x="{_n(x + 10)}" y="{_n(y - level / 2 + 4)}">{hidden} more steps</text>')
             y -= level
-        spread = 26 + 9 * drawn
+        spread = (26 + 9 * drawn) * scale
         parent_x, parent_y = (x - spread if sibling.left else x + spread), y - level
         other_x = parent_x - spread if sibling.left else parent_x + spread
         body.append(f'<path d="M{_n(other_x)} {_n(y)}L{_n(parent_x)} {_n(parent_y)}" class="c-edge"/>')
@@ -281,7 +286,8 @@ def proof_tree(proof: Proof, title: str) -> str:
             nodes.append(_node(parent_x, parent_y, 5, "c-node-path", f"Computed at step {step}"))
         x, y = parent_x, parent_y
     nodes.append(_node(x, y, 7, "c-acted", f"Root of {number(proof.size)} entries"))
-    nodes.append(f'<text x="{_n(x + 14)}" y="{_n(y + 4)}">{escape(proof.root_label)}</text>')
+    anchor, label_x = ("start", x + 14) if x < width / 2 else ("end", x - 14)
+    nodes.append(f'<text x="{_n(label_x)}" y="{_n(y + 4)}" text-anchor="{anchor}">{escape(proof.root_label)}</text>')
     inner = "".join(body) + "".join(nodes)
     return (
         f'<svg class="chart" role="img" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
@@ -289,15 +295,16 @@ def proof_tree(proof: Proof, title: str) -> str:
     )
 
 
-def _leaf_x(path: Sequence[Sibling], width: int) -> float:
-    """Where the leaf must stand for the whole drawn path to lie in the middle of the width."""
+def _leaf_x(path: Sequence[Sibling], width: int) -> tuple[float, float]:
+    """Where the leaf must stand for the whole drawn path with its labels to lie in the middle, and the factor by which it is narrowed."""
     shown = list(path) if len(path) <= 6 else [*path[:3], *path[-2:]]
     x, low, high = 0.0, 0.0, 0.0
     for drawn, sibling in enumerate(shown):
         sign, spread = (-1 if sibling.left else 1), 26 + 9 * drawn
         x += sign * spread
         low, high = min(low, x, x + sign * spread), max(high, x, x + sign * spread)
-    return width / 2 - (low + high) / 2
+    scale = min(1.0, (width - 2 * _LABEL) / max(high - low, 1.0))
+    return width / 2 - (low + high) / 2 * scale, scale
 
 
 def _area_path(area: AreaSeries, steps: int, top: float) -> str:

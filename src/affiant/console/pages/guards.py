@@ -189,7 +189,7 @@ def show(
         tools,
         "" if any("encoder" in tool.version for tool in tools) else "The encoder stage is not installed: pip install 'affiant[encoder]'",
         _alerts(visit),
-        Empty("No alert was raised", "A policy says what is too much over a window: `alerts` in its file.", "affiant apply FILE"),
+        Empty("No alert was raised", "The file of a policy says under “alerts” what is too much over a window.", "affiant apply FILE"),
         appeals,
         Empty(
             "Nobody has appealed",
