@@ -204,8 +204,8 @@ def test_routes_follow_their_risk_and_the_tenant_of_the_key(tmp_path: Path) -> N
     try:
         records.apply(json.loads(json.dumps(company)), "ann")
         snapshot = msgspec.msgpack.decode(msgspec.msgpack.encode(records.compile()), type=Snapshot)
-        with records._units.read() as store:
-            events: list[Event] = [decode(row[2]) for row in store.outbox(100_000)]
+        with records._units.database.reading() as connection:
+            events: list[Event] = [decode(bytes(row[0])) for row in connection.execute("SELECT data FROM outbox ORDER BY id")]
     finally:
         records.close()
     tables = Tables(snapshot)
