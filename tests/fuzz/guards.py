@@ -15,8 +15,9 @@ _STREAMED = [surface for surface in SURFACES if surface != "embeddings"]
 
 
 def _json(data: bytes) -> Any:
+    """What UTF-8 bytes hold; of bytes alone `json` would take some for UTF-16."""
     try:
-        return json.loads(data)
+        return json.loads(data.decode())
     except (ValueError, RecursionError):
         return None
 
