@@ -7,10 +7,8 @@ which can only be judged at their end.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
-
-import msgspec
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 from affiant.gateway.faults import Refusal
 from affiant.gateway.guardpool import GuardPool
@@ -40,17 +38,18 @@ class Guarded(Protocol):
 A = TypeVar("A", bound=Guarded)
 
 
-def read_asked(policy: Policy, body: bytes) -> tuple[Expected | None, frozenset[str]]:
+def read_asked(policy: Policy, raw: bytes, body: Mapping[str, Any]) -> tuple[Expected | None, frozenset[str]]:
     """What a request asks of its answer's form, and the entity types that its schemas accept in their shape only.
 
-    None, and none: where the policy does not care, or nothing is asked. The body is decoded only where that may be otherwise.
+    None, and none: where the policy does not care, or nothing is asked.
+
+    Args:
+        raw: the request as it came, for a quick look.
+        body: the same, decoded.
     """
     looks = GUARD in policy.guards
-    shapes = b'"format"' in body and _pseudonymizes(policy)
-    decoded = msgspec.json.decode(body) if looks or shapes else None
-    if not isinstance(decoded, dict):
-        return None, frozenset()
-    return expected_of(decoded) if looks else None, wanted([decoded.get(name) for name in _SCHEMAS]) if shapes else frozenset()
+    shapes = b'"format"' in raw and _pseudonymizes(policy)
+    return expected_of(body) if looks else None, wanted([body.get(name) for name in _SCHEMAS]) if shapes else frozenset()
 
 
 def _pseudonymizes(policy: Policy) -> bool:

@@ -152,7 +152,7 @@ class Walk:
         conversation = conversation_of(ticket, policy, self._caller.header(HEADER))
         exchange = Exchange(
             ticket.id, self._surface.name, route.id, ticket.tenant, route.label, request.asked.stream, request.parts,
-            *read_asked(policy, ticket.body), await self._p.conversations.load(conversation, ticket.now_us),
+            *read_asked(policy, ticket.body, request.body), await self._p.conversations.load(conversation, ticket.now_us),
         )  # fmt: skip
         watch = closing.watch = ticket.tables.watchlist.for_exchange(route.label, ticket.tenant)
         chars = sum(len(part.text) for part in request.parts)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from affiant.guards.redact import Pseudonyms
 from affiant.kit.errors import BadInput
 
 VERSION = 1
@@ -40,23 +39,6 @@ class PseudonymMap:
 
     entries: Mapping[str, str]
     expires: int
-
-    @classmethod
-    def of(cls, pseudonyms: Pseudonyms, expires: int) -> PseudonymMap:
-        """The mapping of an exchange."""
-        return cls(dict(pseudonyms.originals), expires)
-
-    def joined(self, other: PseudonymMap) -> PseudonymMap:
-        """Both, until the later end; of the same placeholder the other's original."""
-        return PseudonymMap({**self.entries, **other.entries}, max(self.expires, other.expires))
-
-    def fill(self, pseudonyms: Pseudonyms, now: int) -> int:
-        """Undo these placeholders in an exchange too; gives how many (none after the end)."""
-        if now >= self.expires:
-            return 0
-        for name, original in self.entries.items():
-            pseudonyms.know(name, original)
-        return len(self.entries)
 
     def seal(self, encrypt: Callable[[bytes], bytes]) -> bytes:
         """Sealed bytes.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from affiant.gateway.faults import Refusal
 from affiant.gateway.surfaces.model import (
     DEFAULT_MAX_TOKENS,
     Asked,
@@ -12,6 +11,7 @@ from affiant.gateway.surfaces.model import (
     count,
     flag,
     garbage,
+    messages_in,
     named_model,
     usage_of,
 )
@@ -47,12 +47,8 @@ class Chat(Surface):
     name, path = "chat.completions", "/chat/completions"
 
     def asked(self, body: dict[str, Json]) -> Asked:
-        model, messages = named_model(body), body.get("messages")
-        if not isinstance(messages, list) or not messages:
-            raise Refusal("request_invalid", "messages", "`messages` must be a list with at least one message.")
-        for number, message in enumerate(messages):
-            if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-                raise Refusal("request_invalid", f"messages[{number}]", "A message must be an object with a `role`.")
+        model = named_model(body)
+        messages_in(body)
         most = "max_tokens" if body.get("max_completion_tokens") is None else "max_completion_tokens"
         tokens = count(body, most, DEFAULT_MAX_TOKENS) * count(body, "n", 1, 128)
         options = body.get("stream_options")

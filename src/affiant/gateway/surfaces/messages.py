@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from affiant.gateway.faults import Refusal
 from affiant.gateway.formats import Format
-from affiant.gateway.surfaces.model import Asked, Json, Reading, Surface, Usage, count, counted, flag, garbage, named_model, type_of
+from affiant.gateway.surfaces.model import (
+    Asked,
+    Json,
+    Reading,
+    Surface,
+    Usage,
+    count,
+    counted,
+    flag,
+    garbage,
+    messages_in,
+    named_model,
+    type_of,
+)
 
 _INPUTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _PIECES = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
@@ -51,12 +63,8 @@ class Messages(Surface):
     name, path, format, named = "messages", "/messages", Format.ANTHROPIC, True
 
     def asked(self, body: dict[str, Json]) -> Asked:
-        model, messages = named_model(body), body.get("messages")
-        if not isinstance(messages, list) or not messages:
-            raise Refusal("request_invalid", "messages", "`messages` must be a list with at least one message.")
-        for number, message in enumerate(messages):
-            if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-                raise Refusal("request_invalid", f"messages[{number}]", "A message must be an object with a `role`.")
+        model = named_model(body)
+        messages_in(body)
         return Asked(model, flag(body, "stream"), count(body, "max_tokens", None))
 
     def check(self, body: Json) -> None:

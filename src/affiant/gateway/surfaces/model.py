@@ -161,6 +161,20 @@ def named_model(body: dict[str, Json]) -> str:
     return model
 
 
+def messages_in(body: dict[str, Json]) -> None:
+    """Take a request for one with messages.
+
+    Raises:
+        Refusal: there are none, or one has no role.
+    """
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise Refusal("request_invalid", "messages", "`messages` must be a list with at least one message.")
+    for number, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise Refusal("request_invalid", f"messages[{number}]", "A message must be an object with a `role`.")
+
+
 def flag(body: dict[str, Json], name: str) -> bool:
     """A switch; absent and null are off.
 

@@ -33,7 +33,7 @@ def bundle_versions(reader: ServerReader, start: int, stop: int) -> Iterator[Ver
 
 
 def holds_in(reader: LedgerReader) -> list[str]:
-    """Ids of legal holds in force by the entries of all nodes: records lie in each home, and none knows those of another."""
+    """Ids of legal holds in force by the entries, in the order that all nodes share."""
     released = {event.ref for _, event in reader.of_types("hold.released")}
     return [event.ref for _, event in reader.of_types("hold.placed") if event.ref not in released]
 

@@ -45,7 +45,7 @@ def take_away(
         lead: asks a node to move the floor; gives the index of the entry (`leading`).
         archive_to: folder outside the home that copies are put into; None: they go for good.
         by: who does it, such as `person:ana`.
-        holds: ids of legal holds in force by this home's records; those of other nodes are read from the ledger.
+        holds: ids of legal holds in force by the records; the entries are asked, too, since their order decides.
         told: hears the name of each step that was done.
 
     Raises:
