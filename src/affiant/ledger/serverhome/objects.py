@@ -30,6 +30,7 @@ THREADS = 6
 MAX_OBJECT_BYTES = 256 * (65_535 + 2)
 PROBE = "lock-probe"
 DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
 _RETRIED = (500, 502, 503, 504)
 _LISTED = re.compile(rb"<(Version|DeleteMarker)>(.*?)</\1>", re.DOTALL)
 
@@ -166,7 +167,7 @@ class ObjectStore:
         Raises:
             LedgerFault: it is there with other bytes.
         """
-        until = datetime.now(UTC) + self._config.lock_days * DAY
+        until = datetime.now(UTC).replace(microsecond=0) + SECOND + self._config.lock_days * DAY  # whole seconds, never less than promised
         headers = {
             "If-None-Match": "*",
             "Content-Type": "application/octet-stream",
