@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.kit.rowfile import BLOCK, RowFile, in_blocks
 from affiant.ledger import LedgerReader
+from affiant.ledger.columnar.straddle import Straddlers
 from affiant.ledger.synth import synthesize
 from affiant.ledger.synthworld import START_US
 from affiant.proof.draw import draw
@@ -228,6 +230,65 @@ def test_parts_give_what_the_whole_gives(home: Home, monkeypatch: pytest.MonkeyP
     assert {files for files, _ in at_once} == {1}
     assert {ran[0] for files, ran in in_parts if files > 5} == {"GOV-3.1", "CO-1.1", "PR-1.1", "PI-6.1"}
     assert {ran[0] for _, ran in at_once if any(item.item for item in ran[3])} >= {"GOV-3.1", "CO-1.1", "PR-1.1"}
+
+
+@pytest.mark.parametrize("part", [1_500_000, 1_000])
+@pytest.mark.parametrize("days", [6, 3])
+def test_weighing_gives_what_a_run_counts(home: Home, part: int, days: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives the counts and findings of a run: whole or in parts, with exchanges of two days, and of a day and memory."""
+    init = columns.ColumnTables.__init__
+    monkeypatch.setattr(columns.ColumnTables, "__init__", lambda self, views, store=None: init(self, views, store, part=part))
+    reader = LedgerReader(home)
+    with Evidence(reader, due_at=1) as evidence:
+        assert evidence._store is not None
+        end = reader.size if days == 6 else evidence._store.partitions[days].stop - 100  # that day is not whole, so it is in memory
+    parts = set()
+    with Evidence(reader, end, due_at=1) as evidence:
+        period = Period(START_US, START_US + days * DAY)
+        for control in CATALOG.controls.values():
+            run = run_control(evidence, control, period, sampled=False)
+            assert control.population is not None and run.counts is not None
+            params = {**control.params, "from_us": period.from_us, "to_us": period.to_us, "end_size": evidence.end_size}
+            weighed = evidence.weigh(control.population.query, control.procedure, params)
+            counts = run.counts
+            assert (weighed.rows, weighed.deviations, weighed.could_not_test) == (counts.rows, counts.deviations, counts.could_not_test)
+            bad = [(item.idx, item.ord, item.item, item.why) for item in run.items if item.item]
+            assert list(weighed.found) == bad and sum(weighed.reasons.values()) == len(bad)
+            assert list(evidence.weigh(control.population.query, control.procedure, params, most=2).found) == bad[:2]
+            parts.add(weighed.parts)
+        tables = evidence._columns
+        assert isinstance(tables, columns.ColumnTables) and (max(parts) > 3) == (part == 1_000)
+        if part == 1_000:
+            border = tables._partitions[-1].stop
+            assert any(index < border for index in tables._apart)
+            assert days == 6 or any(index >= border for index in tables._apart)
+
+
+def test_what_is_kept_of_straddlers_is_made_again_where_it_is_damaged(home: Home) -> None:
+    """Day by day or all at once the same rows are kept; a file that is not what it was is not used."""
+    with Evidence(LedgerReader(home), due_at=1) as evidence:
+        store = evidence._store
+        assert store is not None
+        whole, files = store.straddlers(), store.straddling_rows()
+        assert whole and "exchange_opened" in files
+        before = {view: Path(path).read_bytes() for view, path in files.items()}
+        kept = Straddlers(store)
+        (store.folder / "straddlers.json").unlink()
+        kept.update([], store.partitions[:2])
+        for number in range(2, len(store.partitions)):
+            kept.update(store.partitions[:number], store.partitions[number : number + 1])
+        assert store.straddlers() == whole
+        with duckdb.connect() as db:
+            for view, path in store.straddling_rows().items():
+                rows = db.execute("SELECT * FROM read_parquet(?) ORDER BY idx, ord", [path]).fetchall()
+                (store.folder / "before").write_bytes(before[view])
+                assert rows == db.execute("SELECT * FROM read_parquet(?)", [str(store.folder / "before")]).fetchall() and rows
+        (store.folder / "before").unlink()
+        damaged = Path(files["exchange_opened"])
+        damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+        assert store.straddlers() == whole and Path(store.straddling_rows()["exchange_opened"]).read_bytes() == before["exchange_opened"]
+        damaged.unlink()
+        assert store.straddlers() == whole and damaged.exists()
 
 
 def test_the_rows_of_a_run_outlive_its_evidence(home: Home) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,38 @@ def test_bad_use_is_said(command: Any, arguments: list[str], code: int, words: s
     """Bad use is one sentence with a next step, and no line of JSON."""
     found = command(*arguments)
     assert found[0] == code and not found[1] and words in found[2]
+
+
+def test_a_preview_counts_what_the_run_counted(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """Same result, rows and deviations as the recorded runs, up to the entries that these read; the ledger has not grown."""
+    reader = LedgerReader(home)
+    size = reader.size
+    forged = ("run_false", "run_other")
+    ran = {event.body["control"]: event.body for _, event in reader.of_types("procedure.run") if event.ref not in forged}
+    span = f"{datetime.fromtimestamp(PERIOD.from_us / 1e6, UTC):%Y-%m-%d}..{datetime.fromtimestamp(PERIOD.to_us / 1e6 - 1, UTC):%Y-%m-%d}"
+    code = main(["control", "preview", "--all", "--period", span, "--home", str(home.root)])
+    out, err = capsys.readouterr()
+    lines = {line["control"]: line for line in map(json.loads, out.splitlines())}
+    assert set(lines) == set(CATALOG.controls) and code == 1 and "No run was made" in err
+    for name in ("CO-1.1", "GOV-3.1", "PR-1.1", "SEC-1.2"):
+        line, body = lines[name], ran[name]
+        assert (line["result"], line["rows"], line["deviations"]) == (body["result"], body["rows"], body["deviations"])
+        assert sum(reason["rows"] for reason in line["reasons"]) == line["deviations"] + line["could_not_test"]
+        assert len(line["first"]) == min(10, line["deviations"] + line["could_not_test"]) > 0
+    assert LedgerReader(home).size == size
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], 2, "Nothing or too much"),
+        (["XX-9.9"], 2, "no control XX-9.9"),
+        (["--all", "--as-of", "1999-01-01"], 3, "No checkpoint was kept"),
+    ],
+)
+def test_a_preview_of_nothing_is_refused(
+    home: Home, arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each with what to do next."""
+    assert main(["control", "preview", "--period", "2026-01-01..2026-01-02", "--home", str(home.root), *arguments]) == code
+    assert words in capsys.readouterr().err

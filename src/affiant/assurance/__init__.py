@@ -9,6 +9,7 @@ from affiant.assurance.evidence import Evidence, Listed, opening_of, size_as_of
 from affiant.assurance.model import ControlRun, Day, Finding, Frozen, Item, Items, Sample, Seed, occurrences, run_line
 from affiant.assurance.notshown import NotShown, not_shown
 from affiant.assurance.period import Period, parse_instant
+from affiant.assurance.preview import Preview, preview
 from affiant.assurance.recalculate import Recalculated, recalculate
 from affiant.assurance.run import run_all, run_control
 from affiant.assurance.sample import draw_sample, given_seed, management_seed, witness_seed
@@ -27,6 +28,7 @@ __all__ = [
     "Listed",
     "NotShown",
     "Period",
+    "Preview",
     "Recalculated",
     "Sample",
     "Seed",
@@ -38,6 +40,7 @@ __all__ = [
     "occurrences",
     "opening_of",
     "parse_instant",
+    "preview",
     "recalculate",
     "results_of",
     "run_all",

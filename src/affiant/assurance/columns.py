@@ -25,14 +25,14 @@ from affiant.catalog.grammar import check_query
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.kit.rowfile import BLOCK
 from affiant.ledger.columnar.convert import Converter, Summary, insert_rows
-from affiant.ledger.columnar.partition import NUMBER, Partition, exchange_views
+from affiant.ledger.columnar.partition import KEY, NUMBER, Partition, exchange_views
 from affiant.ledger.columnar.plan import create_table, empty_select
 from affiant.ledger.columnar.store import ColumnStore
 from affiant.ledger.columnar.straddle import read_list
 from affiant.proof.views import COMPUTED, Row
 
 MEMORY = "450MB"
-PART = 1_500_000
+PART = 600_000
 MAX_ROWS = 4_000_000
 _PARAM = re.compile(r"'[^']*'|:([a-z][a-z0-9_]*)")
 
@@ -110,7 +110,7 @@ class ColumnTables:
     def _select(self, view: str, partitions: Sequence[Partition], memory: bool) -> str:
         assert self._store is not None or not partitions
         parts = [f'SELECT * FROM mem."{view}"'] if memory else []  # noqa: S608 - names are checked by Views
-        paths = [path for each in partitions if self._store is not None and (path := self._store.path(each, view)) is not None]
+        paths = self._store.paths(partitions, view) if self._store is not None else []
         if paths:
             columns = ", ".join(f'"{name}"' for name, _ in self._views[view].schema())
             if self._by_number and view in self._exchange:
@@ -148,41 +148,50 @@ class ColumnTables:
         return bool(self._partitions) and self._partitions[-1].stop - self._partitions[0].start > self._part
 
     def _show_straddlers(self) -> None:
-        """The table `straddle`: entries of exchanges that lie in more than one part, or in a part and in memory."""
+        """Tables in `apart`: entries of exchanges that lie in more than one partition, or in a partition and in memory."""
         assert self._store is not None
-        self._db.execute("CREATE OR REPLACE TEMP TABLE straddle (idx BIGINT)")
-        known = [(index,) for index in self._store.straddlers()]
-        if known:
-            insert_rows(self._db, "straddle", [("idx", "BIGINT")], known, self._folder)
-        plain = [view for view in self._exchange.values() if not view.each]
-        fresh = " UNION ALL ".join(f'SELECT idx, xid FROM mem."{view.name}"' for view in plain)  # noqa: S608
-        keys = read_list([path for each in self._partitions if (path := self._store.path(each, "_key")) is not None])
-        if keys != "[]":
-            self._db.execute(
-                f"CREATE OR REPLACE TEMP TABLE both_sides AS SELECT DISTINCT xid FROM ({fresh}) "  # noqa: S608
-                f"WHERE md5_number_lower(xid) IN (SELECT h FROM read_parquet({keys}, hive_partitioning = false))"
-            )
-            if self._db.execute("SELECT COUNT(*) FROM both_sides").fetchall()[0][0]:
-                self._prepare([view.name for view in plain])
-                old = " UNION ALL ".join(f'SELECT idx FROM "{view.name}" WHERE xid IN (SELECT xid FROM both_sides)' for view in plain)  # noqa: S608
-                self._db.execute(f"INSERT INTO straddle {old}")
-        self._split()
-
-    def _split(self) -> None:
-        """Rows of straddlers as tables of their own."""
+        rows = self._store.straddling_rows()
+        plain = [view.name for view in self._exchange.values() if not view.each]
+        touched = self._in_memory_too(plain)
+        first, stop = self._partitions[0].start, self._partitions[-1].stop
         self._db.execute("CREATE SCHEMA IF NOT EXISTS apart")
-        indexes = [row[0] for row in self._db.execute("SELECT DISTINCT idx FROM straddle ORDER BY idx").fetchall()]
-        held = [each for each in self._partitions if _any_within(indexes, each.start, each.stop)]
-        for name in self._exchange:
-            select = self._select(name, held, True)
-            self._db.execute(f'CREATE OR REPLACE TABLE apart."{name}" AS SELECT * FROM ({select}) WHERE idx IN (SELECT idx FROM straddle)')  # noqa: S608
-        self._apart = indexes
+        for name, view in self._exchange.items():
+            columns = ", ".join(f'"{column}"' for column, _ in view.schema())
+            parts = [f'SELECT {columns} FROM mem."{name}" WHERE xid IN (SELECT xid FROM both_sides)']  # noqa: S608 - names of views
+            kept = f"read_parquet({read_list([rows[name]])})" if name in rows else ""
+            if kept:
+                parts.append(f"SELECT {columns} FROM {kept} WHERE idx >= {first} AND idx < {stop}")  # noqa: S608 - own path
+            if touched:
+                old = f"SELECT {columns} FROM ({self._select(name, touched, False)}) WHERE xid IN (SELECT xid FROM both_sides)"  # noqa: S608 - as above
+                parts.append(f"{old} AND idx NOT IN (SELECT idx FROM {kept})" if kept else old)  # noqa: S608 - as above
+            self._db.execute(f'CREATE OR REPLACE TABLE apart."{name}" AS {" UNION ALL ".join(parts)}')
+        every = " UNION ALL ".join(f'SELECT idx FROM apart."{name}"' for name in plain)  # noqa: S608 - names of views
+        self._apart = [row[0] for row in self._db.execute(f"SELECT DISTINCT idx FROM ({every}) ORDER BY idx").fetchall()]  # noqa: S608 - as above
+
+    def _in_memory_too(self, plain: Sequence[str]) -> list[Partition]:
+        """Partitions with an exchange that lies in memory too; leaves the table `both_sides` of the ids of these."""
+        assert self._store is not None
+        fresh = " UNION ALL ".join(f'SELECT xid FROM mem."{name}"' for name in plain)  # noqa: S608 - names of views
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS SELECT DISTINCT xid, md5_number_lower(xid) AS h FROM ({fresh})")  # noqa: S608 - as above
+        keys = {path: each for each in self._partitions if (path := self._store.path(each, KEY)) is not None}
+        shared: list[int] = []
+        if keys:
+            joined = f"read_parquet({read_list(list(keys))}, hive_partitioning = false) k INNER JOIN fresh f ON f.h = k.h"
+            shared = [row[0] for row in self._db.execute(f"SELECT DISTINCT k.h FROM {joined}").fetchall()]  # noqa: S608 - own paths
+        among = f"h IN ({', '.join(map(str, shared)) or 'NULL'})"
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE both_sides AS SELECT xid FROM fresh WHERE {among}")  # noqa: S608 - own numbers
+        if not shared:
+            return []
+        named = f"read_parquet({read_list(list(keys))}, filename = true, hive_partitioning = false)"
+        found = self._db.execute(f"SELECT DISTINCT filename FROM {named} WHERE {among} ORDER BY filename").fetchall()  # noqa: S608 - as above
+        return [keys[row[0]] for row in found]
 
     @contextmanager
-    def _each_part(self, by_number: bool = False) -> Iterator[Iterator[None]]:
-        """Let the views of exchanges show one part after another; then everything again.
+    def _each_part(self, names: Iterable[str], by_number: bool = False) -> Iterator[Iterator[None]]:
+        """Let the views of exchanges show one part after another; then nothing, until they are prepared again.
 
         Args:
+            names: what is asked reads, among other words.
             by_number: let a number stand for an exchange's id where all its entries lie within one partition.
         """
         if getattr(self, "_apart_of", None) != self._stamp():
@@ -190,7 +199,7 @@ class ColumnTables:
             self._apart_of = self._stamp()
         try:
             self._by_number = by_number
-            yield self._walk()
+            yield self._walk(sorted(set(names) & set(self._exchange)))
         finally:
             self._by_number = False
             self._shown -= set(self._exchange)
@@ -201,22 +210,22 @@ class ColumnTables:
         rows = sum(self._db.execute(f'SELECT COUNT(*) FROM mem."{name}"').fetchall()[0][0] for name in self._exchange)  # noqa: S608
         return len(self._partitions), rows
 
-    def _walk(self) -> Iterator[None]:
+    def _walk(self, names: Sequence[str]) -> Iterator[None]:
         for part in self._parts():
             within = [i for i in self._apart if part and part[0].start <= i < part[-1].stop]
-            self._show(part, within, memory=False)
+            self._show(names, part, within, memory=False)
             yield
         outside = [i for i in self._apart if not self._partitions[0].start <= i < self._partitions[-1].stop]
-        self._show([], outside, memory=True)
+        self._show(names, [], outside, memory=True)
         yield
-        for name in self._exchange:
-            self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM apart."{name}"')  # noqa: S608
+        for name in names:
+            self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM apart."{name}"')  # noqa: S608 - names of views
         yield
 
-    def _show(self, part: Sequence[Partition], without: Sequence[int], memory: bool) -> None:
+    def _show(self, names: Sequence[str], part: Sequence[Partition], without: Sequence[int], memory: bool) -> None:
         condition = f" WHERE idx NOT IN ({', '.join(map(str, without))})" if without else ""
-        for name in self._exchange:
-            self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM ({self._select(name, part, memory)}){condition}')  # noqa: S608
+        for name in names:
+            self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM ({self._select(name, part, memory)}){condition}')  # noqa: S608 - as above
 
     # -- asking
 
@@ -229,7 +238,7 @@ class ColumnTables:
         filled, words = self._fill(text, params)
         with self._asking():
             self._prepare(words)
-            columns, rows = self._in_parts(parse(filled)) if self._large else self._at_once(filled)
+            columns, rows = self._in_parts(parse(filled), words) if self._large else self._at_once(filled)
         for row in rows[:1]:
             for cell in row:
                 if type(cell) is not int and type(cell) is not str:
@@ -247,10 +256,10 @@ class ColumnTables:
             if self._large:
                 tree = take_extremes(tree, self._known, self._extreme)
                 local = self._local(tree, self._known)
-                tree = tree if local is not None else self._gathered(tree)
+                tree = tree if local is not None else self._gathered(tree, words)
             columns, select = self._files.typed(_unordered(tree))
             self._pop = local or SMALL
-            self._pop_files = self._stored(select, local is not None)
+            self._pop_files = self._stored(select, words if local is not None else None)
             self._files.stand("pop", self._pop_files)
             return columns, self._taken(f"SELECT * FROM pop ORDER BY {_order(tree)}")  # noqa: S608 - names of a checked query
 
@@ -265,7 +274,7 @@ class ColumnTables:
             columns, select = self._files.typed(_unordered(tree))
             if not self._pop.big or self._local(tree, {**self._known, "pop": self._pop}) is None:
                 return columns, self._taken(f"{select} ORDER BY {_order(tree)}")
-            files = self._stored(select, True, self._pop_files)
+            files = self._stored(select, words, self._pop_files)
             self._files.stand("pop", self._pop_files)
             return columns, self._taken(f"SELECT * FROM {parquet(files)} ORDER BY {_order(tree)}", files)  # noqa: S608 - as above
 
@@ -277,17 +286,16 @@ class ColumnTables:
             return None
         return table if table.big else None
 
-    def _stored(self, select: str, in_parts: bool, pops: Sequence[Path] = ()) -> list[Path]:
-        """Rows of a query as Parquet: one file, or one for each part; `pops` stand as `pop`, one in each."""
+    def _stored(self, select: str, words: Iterable[str] | None, pops: Sequence[Path] = ()) -> list[Path]:
+        """Rows of a query as Parquet: one file, or where its words are given one for each part; `pops` stand as `pop`, one in each."""
         files: list[Path] = []
-        if not in_parts:
+        if words is None:
             return [self._files.write(select)]
-        with self._each_part() as parts:
+        with self._each_part(words) as parts:
             for number, _ in enumerate(parts):
                 if pops:
                     self._files.stand("pop", pops[number : number + 1])
                 files.append(self._files.write(select))
-        self._prepare(self._exchange)
         return files
 
     def _taken(self, text: str, then_drop: list[Path] | None = None) -> Iterator[Sequence[Cells]]:
@@ -304,20 +312,19 @@ class ColumnTables:
         _check_rows(rows)
         return [column[0] for column in cursor.description or ()], rows
 
-    def _in_parts(self, tree: Any) -> tuple[list[str], list[Cells]]:
+    def _in_parts(self, tree: Any, words: Iterable[str]) -> tuple[list[str], list[Cells]]:
         tree = take_extremes(tree, self._known, self._extreme)
         if self._local(tree, self._known) is None:
-            return self._at_once(self._gathered(tree).sql("duckdb"))
+            return self._at_once(self._gathered(tree, words).sql("duckdb"))
         order = _order_names(tree)
         text = _unordered(tree)
         columns: list[str] = []
         rows: list[Cells] = []
-        with self._each_part() as parts:
+        with self._each_part(words) as parts:
             for _ in parts:
                 columns, some = self._at_once(text)
                 rows += some
                 _check_rows(rows)
-        self._prepare(self._exchange)
         places = [columns.index(name) for name in order]
         rows.sort(key=lambda row: [row[place] for place in places])
         return columns, rows
@@ -341,16 +348,16 @@ class ColumnTables:
         except duckdb.Error as error:
             raise BadInput(f"DuckDB refuses a query: {str(error).splitlines()[0]}", "Compare its names with views.json.") from error
 
-    def _gathered(self, tree: Any) -> Any:
+    def _gathered(self, tree: Any, words: Iterable[str]) -> Any:
         """A query over everything in which sums over exchanges are gathered part by part."""
         numbers = iter(range(1_000))
 
         def gather(inner: str, groups: list[str], sums: dict[str, str]) -> str:
             name = f"gathered_{next(numbers)}"
-            with self._each_part(ids_only_tie([parse(inner)], self._known)) as parts:
+            with self._each_part(words, ids_only_tie([parse(inner)], self._known)) as parts:
                 for number, _ in enumerate(parts):
                     self._db.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {inner}" if not number else f"INSERT INTO {name} {inner}")
-            self._prepare(self._exchange)
+            self._prepare(words)
             folded = ", ".join([*groups, *(f"CAST({fold}({column}) AS BIGINT) AS {column}" for column, fold in sums.items())])
             keys = f" GROUP BY {', '.join(groups)}" if groups else ""
             self._db.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {folded} FROM {name}{keys}")  # noqa: S608
@@ -382,10 +389,9 @@ class ColumnTables:
             if not local:
                 tally.take()
             else:
-                with self._each_part(ids_only_tie([pop_tree, tree], self._known)) as parts:
+                with self._each_part(pop_words | words, ids_only_tie([pop_tree, tree], self._known)) as parts:
                     for _ in parts:
                         tally.take()
-                self._prepare(pop_words | words)
         return tally.weighed()
 
     def close(self) -> None:
@@ -397,10 +403,6 @@ class ColumnTables:
 def _check_rows(rows: Sequence[Cells]) -> None:
     if len(rows) > MAX_ROWS:
         raise CouldNotLook(f"The answer has more than {MAX_ROWS} rows.", "Choose a shorter period.")
-
-
-def _any_within(indexes: Sequence[int], start: int, stop: int) -> bool:
-    return any(start <= index < stop for index in indexes)
 
 
 def _order_names(tree: Any) -> list[str]:

@@ -70,7 +70,7 @@ def run_control(
     """
     now = evidence.last_at_us if now_us is None else now_us
     base = ControlRun("", control, period, evidence.view_from, evidence.end_size, NOT_TESTED)
-    early = _without_population(evidence, control)
+    early = without_population(evidence, control)
     if early is not None:
         result, note, record = early
         base = replace(base, result=result, notes=(note,))
@@ -120,8 +120,8 @@ def run_all(
     return [run_control(evidence, control, period, append, principal=principal, now_us=now_us, sampled=sampled) for control in controls]
 
 
-def _without_population(evidence: Evidence, control: Control) -> tuple[str, str, bool] | None:
-    """(result, why, whether it may be recorded) of a control that cannot be run; None for one that can."""
+def without_population(evidence: Evidence, control: Control) -> tuple[str, str, bool] | None:
+    """Whether a control cannot be run: (result, why, whether that may be recorded), or None for one that can."""
     if not control.implemented:
         return NOT_IMPLEMENTED, "Nothing writes this control's events yet.", True
     if control.population is None or not control.procedure or not control.criteria:

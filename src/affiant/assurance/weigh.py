@@ -5,11 +5,9 @@ Leaves out: parts, and which tables the queries read (`columns`).
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 from sqlglot import exp
 
 from affiant.kit.errors import BadInput
@@ -47,32 +45,25 @@ class Tally:
         self._parts = 0
 
     def take(self) -> None:
-        """Ask of what the views show now."""
-        db = self._db
-        with suppress(duckdb.CatalogException):
-            db.execute("DROP TABLE IF EXISTS pop")
-        db.execute(f"CREATE TEMP TABLE pop AS {self._population}")
-        try:
-            rows = db.execute("SELECT COUNT(*) FROM pop").fetchall()[0][0]
-            self._parts += 1
-            if not rows:
-                return
-            db.execute(f"CREATE TEMP TABLE items AS {self._procedure}")
-            counts = db.execute("SELECT item, why, COUNT(*) FROM items GROUP BY item, why").fetchall()
-            if sum(count for _, _, count in counts) != rows:
-                raise BadInput(
-                    f"A procedure gives {sum(count for _, _, count in counts)} rows for {rows}.", "Let it give one for each row."
-                )
-            self._rows += rows
-            for item, why, count in counts:
-                self._counts[item, why] = self._counts.get((item, why), 0) + count
-            left = self._most - len(self._found)
-            if left > 0:
-                found = db.execute("SELECT idx, ord, item, why FROM items WHERE item <> 0 ORDER BY idx, ord LIMIT ?", [left]).fetchall()
-                self._found += found
-        finally:
-            db.execute("DROP TABLE IF EXISTS items")
-            db.execute("DROP TABLE IF EXISTS pop")
+        """Ask of what the views show now: in one statement, so that neither the rows nor their items are laid down as a table."""
+        self._parts += 1
+        left = self._most - len(self._found)
+        found = self._db.execute(
+            f"WITH pop AS MATERIALIZED ({self._population}) SELECT item, why, COUNT(*), "  # noqa: S608 - checked queries
+            f"LIST_SLICE(LIST_SORT(LIST((idx, ord)) FILTER (WHERE item <> 0)), 1, ?) FROM ({self._procedure}) GROUP BY item, why "
+            "UNION ALL SELECT -1, '', COUNT(*), NULL FROM pop",
+            [left],
+        ).fetchall()
+        rows = sum(count for item, _, count, _ in found if item == -1)
+        items = [each for each in found if each[0] != -1]
+        if (given := sum(count for _, _, count, _ in items)) != rows:
+            raise BadInput(f"A procedure gives {given} rows for {rows}.", "Let it give one for each row.")
+        self._rows += rows
+        bad: list[tuple[int, int, int, str]] = []
+        for item, why, count, first in items:
+            self._counts[item, why] = self._counts.get((item, why), 0) + count
+            bad += [(idx, ordinal, item, why) for idx, ordinal in first or ()]
+        self._found += sorted(bad)[:left]
 
     def weighed(self) -> Weighed:
         """The sums."""

@@ -1,4 +1,4 @@
-"""`affiant control …`: run controls, recalculate runs on another engine, list what is in force, and put newer versions into force."""
+"""`affiant control …`: run controls, look ahead, recalculate runs elsewhere, list what is in force, put newer versions into force."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from affiant.cli.session import as_option, session
-from affiant.cli.shared import FINDING, GOOD, UNSEEN, home_option, need_home, out, period_us, say, table, when, worst
-from affiant.kit.errors import BadInput
+from affiant.cli.shared import FINDING, GOOD, UNSEEN, home_option, moment_us, need_home, out, period_us, say, table, when, worst
+from affiant.kit.errors import BadInput, NotFound
 
 ENGINES = ("sqlite", "duckdb", "spark", "postgres")
 _CODES = {"deviations noted": FINDING, "design gap": FINDING, "not tested": UNSEEN}
@@ -17,7 +17,7 @@ _CODES = {"deviations noted": FINDING, "design gap": FINDING, "not tested": UNSE
 
 @click.group("control")
 def command() -> None:
-    """Run controls over a period, recalculate runs, list controls, and put newer versions into force."""
+    """Run controls over a period, look ahead, recalculate runs, list controls, and put newer versions into force."""
 
 
 @command.command("run")
@@ -54,6 +54,47 @@ def run(
         deviations = rows - line["met"] - untested  # the list may be cut
         say(f"{line['control']:<8} {line['result']} · {rows} rows, {deviations} deviations, {untested} could not be tested")
     return worst(_CODES.get(line["result"], GOOD) for line in lines)
+
+
+@command.command("preview")
+@click.argument("control", required=False, metavar="[ID]")
+@click.option("--all", "every", is_flag=True, help="Every control in the catalog.")
+@click.option("--period", required=True, metavar="A..B", help="UTC dates, both inclusive, or instants, half-open.")
+@click.option("--as-of", default="", metavar="T", help="Read entries up to the last checkpoint before this instant only.")
+@home_option
+def preview_command(control: str | None, every: bool, period: str, as_of: str, home: Path | None) -> int:
+    """Say what a run would come to, in seconds: counts, reasons and the first entries that are not met.
+
+    Prints one JSON line a control. No run is made and nothing is recorded, so it is no evidence. Reads only, and may run while the
+    home is served. Exit codes as those of `run`.
+    """
+    from affiant.assurance import Evidence, Period, opening_of, preview, size_as_of
+    from affiant.catalog import load
+    from affiant.ledger.opening import reading
+
+    if (control is None) == (not every):
+        raise BadInput("Nothing or too much was named.", "Give the id of one control, or --all.")
+    catalog, span = load(), Period(*period_us(period))
+    if control and control not in catalog.controls:
+        raise NotFound(f"There is no control {control}.", f"Controls are: {', '.join(catalog.controls)}.")
+    codes = []
+    with reading(need_home(home)) as reader:
+        size = size_as_of(reader, moment_us(as_of)) if as_of else reader.checkpoint().size
+        with Evidence(reader, size, view_from=min(opening_of(reader, span.from_us), size), views=catalog.views) as evidence:
+            for each in [catalog.controls[control]] if control else catalog.controls.values():
+                found = preview(evidence, each, span)
+                counts = found.counts
+                out({
+                    "control": found.control, "result": found.result, "rows": counts.rows, "met": counts.met,
+                    "deviations": counts.deviations, "could_not_test": counts.could_not_test,
+                    "reasons": [{"why": why, "rows": rows} for why, rows in found.reasons],
+                    "first": [{"idx": idx, "ord": ordinal, "why": why} for idx, ordinal, why in found.first], "note": found.note,
+                })  # fmt: skip
+                untested = f"{counts.could_not_test} could not be tested"
+                say(f"{found.control:<8} {found.result} · {counts.rows} rows, {counts.deviations} deviations, {untested}")
+                codes.append(_CODES.get(found.result, GOOD))
+    say("No run was made. `affiant control run` makes one.")
+    return worst(codes)
 
 
 @command.command("recalculate")

@@ -17,6 +17,7 @@ def forget_below(home: Home, begin: int) -> None:
         if path.name.partition("-")[0].isdigit() and int(path.name.partition("-")[0]) < begin:
             path.unlink(missing_ok=True)
     (home.derived / "parquet" / "straddlers.json").unlink(missing_ok=True)
+    shutil.rmtree(home.derived / "parquet" / "_straddle", ignore_errors=True)
     for name in ("index.db", "console.db"):
         for suffix in ("", "-wal", "-shm", "-journal"):
             (home.derived / f"{name}{suffix}").unlink(missing_ok=True)

@@ -33,7 +33,7 @@ KEY = "_key"
 NUMBER = "_begun"
 MANIFEST = "_manifest"
 EXCHANGE_TYPES = frozenset({"exchange.opened", "exchange.closed", "exchange.refused", "exchange.interrupted"})
-_PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 5, PARQUET_VERSION v2, ROW_GROUP_SIZE 131072"
+PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 5, PARQUET_VERSION v2, ROW_GROUP_SIZE 131072"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def build_partition(
 
 def _write(folder: Path, db: Any, view: str, select: str, relative: str) -> File | None:
     path, temporary = folder / relative, folder / f"{os.getpid()}.tmp"
-    rows = int(db.execute(f"COPY ({select}) TO '{_quoted(temporary)}' ({_PARQUET})").fetchall()[0][0])
+    rows = int(db.execute(f"COPY ({select}) TO '{_quoted(temporary)}' ({PARQUET})").fetchall()[0][0])
     if not rows:
         temporary.unlink()
         return None

@@ -11,7 +11,8 @@ import hashlib
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -99,6 +100,15 @@ class ColumnStore:
         file = partition.files.get(view)
         return str(self.folder / file.path) if file is not None else None
 
+    def paths(self, partitions: Sequence[Partition], view: str) -> list[str]:
+        """The files of a view over several partitions, as `path`; those not read before are held against their digests two at a time."""
+        held = [(partition, file) for partition in partitions if (file := partition.files.get(view)) is not None]
+        waiting = [file for _, file in held if file.path not in self._checked]
+        if len(waiting) > 1:
+            with ThreadPoolExecutor(2) as threads:
+                list(threads.map(lambda file: self._fresh(self.folder / file.path, file), waiting))
+        return [path for partition, _ in held if (path := self.path(partition, view)) is not None]
+
     def _fresh(self, path: Path, file: File) -> bool:
         try:
             stat = path.stat()
@@ -153,6 +163,10 @@ class ColumnStore:
     def straddlers(self) -> list[int]:
         """Indexes of the entries of exchanges that lie in more than one partition."""
         return Straddlers(self).indexes()
+
+    def straddling_rows(self) -> dict[str, str]:
+        """View -> file with the rows of those entries."""
+        return Straddlers(self).files()
 
     def rebuild(self, processes: int = 1, say: Say = lambda text: None) -> int:
         """Throw everything away and make it again."""

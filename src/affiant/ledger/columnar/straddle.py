@@ -1,8 +1,9 @@
 """Exchanges whose entries lie in more than one partition: those in flight at midnight, and whatever should not be.
 
 All other exchanges lie whole within one partition, so that a question about single exchanges can be asked day by day. Kept as the
-indexes of their entries (`parquet/straddlers.json`), found by 64 bits of each exchange id; two ids that share these only make the list
-longer. Leaves out: asking (`assurance.shards`).
+indexes of their entries (`parquet/straddlers.json`, which names the files by SHA-256) and as their rows, once more and by themselves
+(`parquet/_straddle/<view>.parquet`), so that asking about them reads no whole days. Found by 64 bits of each exchange id; two ids that
+share these only make the list longer. Leaves out: asking (`assurance.shards`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any, Protocol
 
 import duckdb
 
-from affiant.ledger.columnar.partition import KEY, Partition, exchange_views
-from affiant.proof.views import Views
+from affiant.ledger.columnar.partition import KEY, PARQUET, Partition, exchange_views, file_digest
+from affiant.proof.views import View, Views
 
 NAME = "straddlers.json"
+ROWS = "_straddle"
 
 
 def read_list(paths: Sequence[str]) -> str:
@@ -48,19 +50,32 @@ class Straddlers:
         self._path = store.folder / NAME
 
     def indexes(self) -> list[int]:
-        """Indexes of their entries, ascending; made anew where the file is missing or does not fit the partitions."""
+        """Indexes of their entries, ascending; made anew where anything that is kept is missing or does not fit the partitions."""
+        kept = self._kept()
+        return list(kept["idx"]) if kept is not None else []
+
+    def files(self) -> dict[str, str]:
+        """View -> file with their rows, ordered as in its partitions. Made anew as `indexes`."""
+        kept = self._kept()
+        return {view: str(self._file(view)) for view in kept["files"]} if kept is not None else {}
+
+    def _kept(self) -> dict[str, Any] | None:
         partitions = self._store.partitions
         kept = self._read()
         if kept is None or kept["stop"] != self._store.stop or kept["root"] != (partitions[-1].root if partitions else ""):
             self.update([], partitions)
             kept = self._read()
-        return list(kept["idx"]) if kept is not None else []
+        return kept
+
+    def _file(self, view: str) -> Path:
+        return self._store.folder / ROWS / f"{view}.parquet"
 
     def _read(self) -> dict[str, Any] | None:
         try:
             raw = json.loads(self._path.read_bytes())
-            return raw if all(type(index) is int for index in raw["idx"]) and "root" in raw and "stop" in raw else None
-        except (OSError, ValueError, KeyError, TypeError):
+            good = all(type(index) is int for index in raw["idx"]) and "root" in raw and "stop" in raw
+            return raw if good and all(file_digest(self._file(view)) == sha for view, sha in raw["files"].items()) else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def update(self, old: Sequence[Partition], new: Sequence[Partition]) -> None:
@@ -70,43 +85,72 @@ class Straddlers:
         kept = self._read() if old else None
         if old and (kept is None or kept["stop"] != old[-1].stop):
             old, new, kept = [], [*old, *new], None
-        found = set(kept["idx"]) if kept is not None else set()
-        found |= self._find(old, new)
+        known: list[int] = kept["idx"] if kept is not None else []
+        files: dict[str, str] = kept["files"] if kept is not None else {}
+        with duckdb.connect(":memory:", config={"threads": 2, "memory_limit": "1GB"}) as db:
+            touched = self._find(db, old, new)
+            found = self._indexes(db, touched, files)
+            files = self._write(db, touched, files) if found else files
         last = new[-1] if new else old[-1]
-        data = {"stop": last.stop, "root": last.root, "idx": sorted(found)}
+        data = {"stop": last.stop, "root": last.root, "idx": sorted([*known, *found]), "files": files}
         temporary = self._path.with_suffix(".tmp")
         temporary.write_text(json.dumps(data), encoding="utf-8")
         os.replace(temporary, self._path)
 
+    @property
+    def _views(self) -> list[View]:
+        return exchange_views(Views.parse(self._store.views).by_name.values())
+
+    def _write(self, db: Any, touched: Sequence[Partition], kept: dict[str, str]) -> dict[str, str]:
+        """The rows of `found` beside those that are kept; gives view -> SHA-256."""
+        (self._store.folder / ROWS).mkdir(parents=True, exist_ok=True)
+        files = dict(kept)
+        for view in self._views:
+            parts = [f"SELECT * FROM {_files([str(self._file(view.name))])}"] if view.name in kept else []  # noqa: S608 - own paths
+            if paths := self._paths(touched, view.name):
+                parts.append(f"SELECT * FROM {_files(paths)} WHERE idx IN (SELECT idx FROM found)")  # noqa: S608 - own paths
+            if not parts:
+                continue
+            temporary = self._file(view.name).with_suffix(".tmp")
+            target = str(temporary).replace("'", "''")
+            made = db.execute(f"COPY ({' UNION ALL '.join(parts)} ORDER BY idx, ord) TO '{target}' ({PARQUET})").fetchall()
+            if not made[0][0]:
+                temporary.unlink()
+                continue
+            os.replace(temporary, self._file(view.name))
+            files[view.name] = file_digest(self._file(view.name))
+        return files
+
     def _paths(self, partitions: Sequence[Partition], view: str) -> list[str]:
         return [path for partition in partitions if (path := self._store.path(partition, view)) is not None]
 
-    def _find(self, old: Sequence[Partition], new: Sequence[Partition]) -> set[int]:
+    def _find(self, db: Any, old: Sequence[Partition], new: Sequence[Partition]) -> list[Partition]:
+        """Partitions with an exchange that lies in a new one and in another; leaves the table `twice` of its 64 bits."""
         new_keys, old_keys = self._paths(new, KEY), self._paths(old, KEY)
         if not new_keys:
-            return set()
-        with duckdb.connect(":memory:", config={"threads": 2, "memory_limit": "1GB"}) as db:
-            fresh = f"read_parquet({read_list(new_keys)}, hive_partitioning = false)"
-            twice = f"SELECT h FROM {fresh} GROUP BY h HAVING COUNT(*) > 1"  # noqa: S608 - own paths
-            if old_keys:
-                known = f"read_parquet({read_list(old_keys)}, hive_partitioning = false)"
-                twice += f" UNION SELECT k.h FROM {known} k WHERE k.h IN (SELECT h FROM {fresh})"  # noqa: S608
-            db.execute(f"CREATE TABLE twice AS {twice}")
-            if not db.execute("SELECT COUNT(*) FROM twice").fetchall()[0][0]:
-                return set()
-            touched = set(new_keys)
-            if old_keys:
-                named = f"read_parquet({read_list(old_keys)}, filename = true, hive_partitioning = false)"
-                rows = db.execute(f"SELECT DISTINCT filename FROM {named} WHERE h IN (SELECT h FROM twice)").fetchall()  # noqa: S608
-                touched |= {row[0] for row in rows}
-            return self._indexes(db, [p for p in (*old, *new) if self._store.path(p, KEY) in touched])
+            return []
+        fresh = _files(new_keys)
+        twice = f"SELECT h FROM {fresh} GROUP BY h HAVING COUNT(*) > 1"  # noqa: S608 - own paths
+        if old_keys:
+            twice += f" UNION SELECT k.h FROM {_files(old_keys)} k WHERE k.h IN (SELECT h FROM {fresh})"  # noqa: S608 - own paths
+        db.execute(f"CREATE TABLE twice AS {twice}")
+        named = _files([*old_keys, *new_keys], "filename = true, ")
+        rows = db.execute(f"SELECT DISTINCT filename FROM {named} WHERE h IN (SELECT h FROM twice)").fetchall()  # noqa: S608 - own paths
+        touched = {row[0] for row in rows}
+        return [partition for partition in (*old, *new) if self._store.path(partition, KEY) in touched]
 
-    def _indexes(self, db: Any, partitions: Sequence[Partition]) -> set[int]:
-        found: set[int] = set()
-        for view in exchange_views(Views.parse(self._store.views).by_name.values()):
-            paths = [] if view.each else self._paths(partitions, view.name)
-            if paths:
-                files = f"read_parquet({read_list(paths)}, hive_partitioning = false)"
-                rows = db.execute(f"SELECT idx FROM {files} WHERE md5_number_lower(xid) IN (SELECT h FROM twice)").fetchall()  # noqa: S608
-                found |= {row[0] for row in rows}
-        return found
+    def _indexes(self, db: Any, touched: Sequence[Partition], kept: dict[str, str]) -> list[int]:
+        """Entries of these exchanges that are not kept; leaves the table `found` of them."""
+        db.execute("CREATE TABLE found (idx BIGINT)")
+        plain = [view.name for view in self._views if not view.each]
+        for view in plain:
+            if paths := self._paths(touched, view):
+                among = "md5_number_lower(xid) IN (SELECT h FROM twice)"
+                db.execute(f"INSERT INTO found SELECT idx FROM {_files(paths)} WHERE {among}")  # noqa: S608 - own paths
+            if view in kept:
+                db.execute(f"DELETE FROM found WHERE idx IN (SELECT idx FROM {_files([str(self._file(view))])})")  # noqa: S608 - own paths
+        return [row[0] for row in db.execute("SELECT DISTINCT idx FROM found").fetchall()]
+
+
+def _files(paths: Sequence[str], more: str = "") -> str:
+    return f"read_parquet({read_list(paths)}, {more}hive_partitioning = false)"
