@@ -259,9 +259,9 @@ def test_weighing_gives_what_a_run_counts(home: Home, part: int, days: int, monk
         tables = evidence._columns
         assert isinstance(tables, columns.ColumnTables) and (max(parts) > 3) == (part == 1_000)
         if part == 1_000:
-            border = tables._partitions[-1].stop
-            assert any(index < border for index in tables._apart)
-            assert days == 6 or any(index >= border for index in tables._apart)
+            border = tables._parts.partitions[-1].stop
+            assert any(index < border for index in tables._parts.apart)
+            assert days == 6 or any(index >= border for index in tables._parts.apart)
 
 
 def test_what_is_kept_of_straddlers_is_made_again_where_it_is_damaged(home: Home) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 
 from affiant.assurance.elsewhere import Answer, Cells
+from affiant.assurance.parts import Parts, among
 from affiant.assurance.queryfiles import QueryFiles, parquet
 from affiant.assurance.shards import SMALL, NotLocal, Table, ids_only_tie, locality, parse, take_extremes, take_sums
 from affiant.assurance.weigh import Tally, Weighed, only
@@ -25,10 +26,9 @@ from affiant.catalog.grammar import check_query
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.kit.rowfile import BLOCK
 from affiant.ledger.columnar.convert import Converter, Summary, insert_rows
-from affiant.ledger.columnar.partition import KEY, NUMBER, Partition, exchange_views
-from affiant.ledger.columnar.plan import create_table, empty_select
+from affiant.ledger.columnar.partition import Partition
+from affiant.ledger.columnar.plan import create_table
 from affiant.ledger.columnar.store import ColumnStore
-from affiant.ledger.columnar.straddle import read_list
 from affiant.proof.views import COMPUTED, Row
 
 MEMORY = "450MB"
@@ -48,10 +48,8 @@ class ColumnTables:
     """
 
     def __init__(self, views: bytes, store: ColumnStore | None = None, part: int = PART, threads: int = 2) -> None:
-        self._store, self._part = store, part
         self._converter = Converter(views)
         self._views = self._converter.views.by_name
-        self._partitions: list[Partition] = []
         self._ready = False
         self._folder = Path(tempfile.mkdtemp(prefix="affiant-evidence-"))
         self._db = duckdb.connect(":memory:", config={
@@ -65,13 +63,12 @@ class ColumnTables:
         self._db.execute("SET schema = 'main'")
         for name, schema in COMPUTED.items():
             self._create(name, schema)
-        self._exchange = {view.name: view for view in exchange_views(self._views.values())}
+        self._parts = Parts(self._db, self._views, store, part, threads)
         self._known = {name: Table(False, columns=tuple(c for c, _ in view.schema())) for name, view in self._views.items()}
         self._known |= dict.fromkeys([*COMPUTED, "pop"], SMALL)
-        for view in self._exchange.values():
+        for view in self._parts.exchange.values():
             columns = tuple(name for name, _ in view.schema())
             self._known[view.name] = Table(True, frozenset({"idx", "xid"}), columns)
-        self._by_number = False
         self._files = QueryFiles(self._db, self._folder)
         self._pop, self._pop_files = SMALL, list[Path]()
 
@@ -93,7 +90,7 @@ class ColumnTables:
     def use(self, partitions: Sequence[Partition]) -> None:
         """Take whole partitions, in place."""
         self._ready = False
-        self._partitions += partitions
+        self._parts.partitions += partitions
 
     def _create(self, name: str, schema: Sequence[tuple[str, str]]) -> None:
         columns = ", ".join(f'"{column}" {kind}' for column, kind in schema)
@@ -107,125 +104,15 @@ class ColumnTables:
 
     # -- views
 
-    def _select(self, view: str, partitions: Sequence[Partition], memory: bool) -> str:
-        assert self._store is not None or not partitions
-        parts = [f'SELECT * FROM mem."{view}"'] if memory else []  # noqa: S608 - names are checked by Views
-        paths = self._store.paths(partitions, view) if self._store is not None else []
-        if paths:
-            columns = ", ".join(f'"{name}"' for name, _ in self._views[view].schema())
-            if self._by_number and view in self._exchange:
-                columns = columns.replace('"xid"', f"{NUMBER} AS xid")
-            parts.append(f"SELECT {columns} FROM read_parquet({read_list(paths)}, hive_partitioning = false)")  # noqa: S608 - own paths
-        return " UNION ALL ".join(parts) or empty_select(self._views[view].schema())
-
-    def _whole(self, names: Iterable[str]) -> None:
-        """Let views show everything."""
-        for name in names:
-            self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS {self._select(name, self._partitions, True)}')
-
     def _prepare(self, names: Iterable[str]) -> None:
         """Views that a query names, made when first asked for: its files are held against their manifest then."""
         wanted = {name for name in names if name in self._views}
         if not self._ready:
             self._shown: set[str] = set()
             self._ready = True
-        self._whole(sorted(wanted - self._shown))
+        for name in sorted(wanted - self._shown):
+            self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS {self._parts.select(name, self._parts.partitions, True)}')
         self._shown |= wanted
-
-    # -- parts
-
-    def _parts(self) -> list[list[Partition]]:
-        """Partitions in groups of about `part` entries."""
-        parts: list[list[Partition]] = [[]]
-        for each in self._partitions:
-            if parts[-1] and each.stop - parts[-1][0].start > self._part:
-                parts.append([])
-            parts[-1].append(each)
-        return parts
-
-    @property
-    def _large(self) -> bool:
-        return bool(self._partitions) and self._partitions[-1].stop - self._partitions[0].start > self._part
-
-    def _show_straddlers(self) -> None:
-        """Tables in `apart`: entries of exchanges that lie in more than one partition, or in a partition and in memory."""
-        assert self._store is not None
-        rows = self._store.straddling_rows()
-        plain = [view.name for view in self._exchange.values() if not view.each]
-        touched = self._in_memory_too(plain)
-        first, stop = self._partitions[0].start, self._partitions[-1].stop
-        self._db.execute("CREATE SCHEMA IF NOT EXISTS apart")
-        for name, view in self._exchange.items():
-            columns = ", ".join(f'"{column}"' for column, _ in view.schema())
-            parts = [f'SELECT {columns} FROM mem."{name}" WHERE xid IN (SELECT xid FROM both_sides)']  # noqa: S608 - names of views
-            kept = f"read_parquet({read_list([rows[name]])})" if name in rows else ""
-            if kept:
-                parts.append(f"SELECT {columns} FROM {kept} WHERE idx >= {first} AND idx < {stop}")  # noqa: S608 - own path
-            if touched:
-                old = f"SELECT {columns} FROM ({self._select(name, touched, False)}) WHERE xid IN (SELECT xid FROM both_sides)"  # noqa: S608 - as above
-                parts.append(f"{old} AND idx NOT IN (SELECT idx FROM {kept})" if kept else old)  # noqa: S608 - as above
-            self._db.execute(f'CREATE OR REPLACE TABLE apart."{name}" AS {" UNION ALL ".join(parts)}')
-        every = " UNION ALL ".join(f'SELECT idx FROM apart."{name}"' for name in plain)  # noqa: S608 - names of views
-        self._apart = [row[0] for row in self._db.execute(f"SELECT DISTINCT idx FROM ({every}) ORDER BY idx").fetchall()]  # noqa: S608 - as above
-
-    def _in_memory_too(self, plain: Sequence[str]) -> list[Partition]:
-        """Partitions with an exchange that lies in memory too; leaves the table `both_sides` of the ids of these."""
-        assert self._store is not None
-        fresh = " UNION ALL ".join(f'SELECT xid FROM mem."{name}"' for name in plain)  # noqa: S608 - names of views
-        self._db.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS SELECT DISTINCT xid, md5_number_lower(xid) AS h FROM ({fresh})")  # noqa: S608 - as above
-        keys = {path: each for each in self._partitions if (path := self._store.path(each, KEY)) is not None}
-        shared: list[int] = []
-        if keys:
-            joined = f"read_parquet({read_list(list(keys))}, hive_partitioning = false) k INNER JOIN fresh f ON f.h = k.h"
-            shared = [row[0] for row in self._db.execute(f"SELECT DISTINCT k.h FROM {joined}").fetchall()]  # noqa: S608 - own paths
-        among = f"h IN ({', '.join(map(str, shared)) or 'NULL'})"
-        self._db.execute(f"CREATE OR REPLACE TEMP TABLE both_sides AS SELECT xid FROM fresh WHERE {among}")  # noqa: S608 - own numbers
-        if not shared:
-            return []
-        named = f"read_parquet({read_list(list(keys))}, filename = true, hive_partitioning = false)"
-        found = self._db.execute(f"SELECT DISTINCT filename FROM {named} WHERE {among} ORDER BY filename").fetchall()  # noqa: S608 - as above
-        return [keys[row[0]] for row in found]
-
-    @contextmanager
-    def _each_part(self, names: Iterable[str], by_number: bool = False) -> Iterator[Iterator[None]]:
-        """Let the views of exchanges show one part after another; then nothing, until they are prepared again.
-
-        Args:
-            names: what is asked reads, among other words.
-            by_number: let a number stand for an exchange's id where all its entries lie within one partition.
-        """
-        if getattr(self, "_apart_of", None) != self._stamp():
-            self._show_straddlers()
-            self._apart_of = self._stamp()
-        try:
-            self._by_number = by_number
-            yield self._walk(sorted(set(names) & set(self._exchange)))
-        finally:
-            self._by_number = False
-            self._shown -= set(self._exchange)
-            for name in self._exchange:
-                self._db.execute(f'DROP VIEW IF EXISTS "{name}"')
-
-    def _stamp(self) -> tuple[int, int]:
-        rows = sum(self._db.execute(f'SELECT COUNT(*) FROM mem."{name}"').fetchall()[0][0] for name in self._exchange)  # noqa: S608
-        return len(self._partitions), rows
-
-    def _walk(self, names: Sequence[str]) -> Iterator[None]:
-        for part in self._parts():
-            within = [i for i in self._apart if part and part[0].start <= i < part[-1].stop]
-            self._show(names, part, within, memory=False)
-            yield
-        outside = [i for i in self._apart if not self._partitions[0].start <= i < self._partitions[-1].stop]
-        self._show(names, [], outside, memory=True)
-        yield
-        for name in names:
-            self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM apart."{name}"')  # noqa: S608 - names of views
-        yield
-
-    def _show(self, names: Sequence[str], part: Sequence[Partition], without: Sequence[int], memory: bool) -> None:
-        condition = f" WHERE idx NOT IN ({', '.join(map(str, without))})" if without else ""
-        for name in names:
-            self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM ({self._select(name, part, memory)}){condition}')  # noqa: S608 - as above
 
     # -- asking
 
@@ -238,7 +125,7 @@ class ColumnTables:
         filled, words = self._fill(text, params)
         with self._asking():
             self._prepare(words)
-            columns, rows = self._in_parts(parse(filled), words) if self._large else self._at_once(filled)
+            columns, rows = self._in_parts(parse(filled), words) if self._parts.large else self._at_once(filled)
         for row in rows[:1]:
             for cell in row:
                 if type(cell) is not int and type(cell) is not str:
@@ -253,7 +140,7 @@ class ColumnTables:
             self._prepare(words)
             tree = parse(filled)
             local = None
-            if self._large:
+            if self._parts.large:
                 tree = take_extremes(tree, self._known, self._extreme)
                 local = self._local(tree, self._known)
                 tree = tree if local is not None else self._gathered(tree, words)
@@ -269,7 +156,7 @@ class ColumnTables:
         with self._asking():
             self._prepare(words)
             tree = parse(filled)
-            if self._large:
+            if self._parts.large:
                 tree = take_extremes(tree, self._known, self._extreme)
             columns, select = self._files.typed(_unordered(tree))
             if not self._pop.big or self._local(tree, {**self._known, "pop": self._pop}) is None:
@@ -288,15 +175,16 @@ class ColumnTables:
 
     def _stored(self, select: str, words: Iterable[str] | None, pops: Sequence[Path] = ()) -> list[Path]:
         """Rows of a query as Parquet: one file, or where its words are given one for each part; `pops` stand as `pop`, one in each."""
-        files: list[Path] = []
         if words is None:
             return [self._files.write(select)]
-        with self._each_part(words) as parts:
-            for number, _ in enumerate(parts):
-                if pops:
-                    self._files.stand("pop", pops[number : number + 1])
-                files.append(self._files.write(select))
-        return files
+        sources = self._parts.each(words)
+        if pops:
+            pop = [f"pop AS NOT MATERIALIZED (SELECT * FROM {parquet([path])})" for path in pops]  # noqa: S608 - own paths
+            sources = [", ".join(filter(None, both)) for both in zip(sources, pop, strict=True)]
+        copies = [self._files.copying(among(each, select)) for each in sources]
+        for _ in self._parts.over(statement for _, statement in copies):
+            pass
+        return [path for path, _ in copies]
 
     def _taken(self, text: str, then_drop: list[Path] | None = None) -> Iterator[Sequence[Cells]]:
         """Rows as they come. Nothing else may be asked of this engine until the last was taken."""
@@ -316,16 +204,13 @@ class ColumnTables:
         tree = take_extremes(tree, self._known, self._extreme)
         if self._local(tree, self._known) is None:
             return self._at_once(self._gathered(tree, words).sql("duckdb"))
-        order = _order_names(tree)
         text = _unordered(tree)
-        columns: list[str] = []
+        columns = [row[0] for row in self._db.execute(f"DESCRIBE {text}").fetchall()]
         rows: list[Cells] = []
-        with self._each_part(words) as parts:
-            for _ in parts:
-                columns, some = self._at_once(text)
-                rows += some
-                _check_rows(rows)
-        places = [columns.index(name) for name in order]
+        for some in self._parts.over(among(each, text) for each in self._parts.each(words)):
+            rows += some
+            _check_rows(rows)
+        places = [columns.index(name) for name in _order_names(tree)]
         rows.sort(key=lambda row: [row[place] for place in places])
         return columns, rows
 
@@ -354,13 +239,13 @@ class ColumnTables:
 
         def gather(inner: str, groups: list[str], sums: dict[str, str]) -> str:
             name = f"gathered_{next(numbers)}"
-            with self._each_part(words, ids_only_tie([parse(inner)], self._known)) as parts:
-                for number, _ in enumerate(parts):
-                    self._db.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {inner}" if not number else f"INSERT INTO {name} {inner}")
-            self._prepare(words)
+            parts = self._parts.each(words, ids_only_tie([parse(inner)], self._known))
+            self._db.execute(f"CREATE OR REPLACE TABLE {name} AS {among(parts[0], inner)} LIMIT 0")
+            for _ in self._parts.over(f"INSERT INTO {name} {among(each, inner)}" for each in parts):
+                pass
             folded = ", ".join([*groups, *(f"CAST({fold}({column}) AS BIGINT) AS {column}" for column, fold in sums.items())])
             keys = f" GROUP BY {', '.join(groups)}" if groups else ""
-            self._db.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {folded} FROM {name}{keys}")  # noqa: S608
+            self._db.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {folded} FROM {name}{keys}")  # noqa: S608
             return name
 
         return take_sums(tree, self._known, gather)
@@ -383,15 +268,15 @@ class ColumnTables:
         with self._asking():
             self._prepare(pop_words | words)
             pop_tree, tree = (take_extremes(parse(each), self._known, self._extreme) for each in (pop_text, text))
-            pop = self._local(pop_tree, self._known) if self._large else None
+            pop = self._local(pop_tree, self._known) if self._parts.large else None
             local = pop is not None and self._local(tree, {**self._known, "pop": pop}) is not None
-            tally = Tally(self._db, only(_unordered(pop_tree), pop_tree, words), _unordered(tree), most)
+            tally = Tally(only(_unordered(pop_tree), pop_tree, words), _unordered(tree), most)
             if not local:
-                tally.take()
+                tally.add(self._db.execute(tally.statement()).fetchall())
             else:
-                with self._each_part(pop_words | words, ids_only_tie([pop_tree, tree], self._known)) as parts:
-                    for _ in parts:
-                        tally.take()
+                parts = self._parts.each(pop_words | words, ids_only_tie([pop_tree, tree], self._known))
+                for found in self._parts.over(map(tally.statement, parts)):
+                    tally.add(found)
         return tally.weighed()
 
     def close(self) -> None:

@@ -43,10 +43,15 @@ class QueryFiles:
 
     def write(self, select: str) -> Path:
         """Run a query; its rows are a new file."""
+        path, statement = self.copying(select)
+        self._db.execute(statement)
+        return path
+
+    def copying(self, select: str) -> tuple[Path, str]:
+        """A new file, and the statement that fills it with the rows of a query."""
         path = self._folder / f"rows-{next(self._numbers)}.parquet"
         place = str(path).replace("'", "''")
-        self._db.execute(f"COPY ({select}) TO '{place}' (FORMAT parquet)")
-        return path
+        return path, f"COPY ({select}) TO '{place}' (FORMAT parquet)"
 
     def stand(self, name: str, files: Sequence[Path]) -> None:
         """Let files stand as a table."""

@@ -35,41 +35,52 @@ class Weighed:
 
 
 class Tally:
-    """Adds up items over parts."""
+    """Adds up items over parts.
 
-    def __init__(self, db: Any, population: str, procedure: str, most: int) -> None:
-        self._db, self._population, self._procedure, self._most = db, population, procedure, most
+    Args:
+        population: its query; `procedure` reads it as `pop`.
+        most: rows that are not met and are kept, the first ones.
+    """
+
+    def __init__(self, population: str, procedure: str, most: int) -> None:
+        self._population, self._procedure, self._most = population, procedure, most
         self._rows = 0
         self._counts: dict[tuple[int, str], int] = {}
         self._found: list[tuple[int, int, int, str]] = []
         self._parts = 0
 
-    def take(self) -> None:
-        """Ask of what the views show now: in one statement, so that neither the rows nor their items are laid down as a table."""
+    def statement(self, sources: str = "") -> str:
+        """All that is asked of a part, in one statement, so that neither rows nor items are laid down as a table."""
+        before = f"{sources}, " if sources else ""
+        first = f"LIST_SLICE(LIST_SORT(LIST((idx, ord)) FILTER (WHERE item <> 0)), 1, {self._most})"
+        return (
+            f"WITH {before}pop AS MATERIALIZED ({self._population}) "  # noqa: S608 - checked queries
+            f"SELECT item, why, COUNT(*), {first} FROM ({self._procedure}) GROUP BY item, why "
+            "UNION ALL SELECT -1, '', COUNT(*), NULL FROM pop"
+        )
+
+    def add(self, found: list[Any]) -> None:
+        """Take the rows of a part's statement.
+
+        Raises:
+            BadInput: the procedure does not give one row for each of the population.
+        """
         self._parts += 1
-        left = self._most - len(self._found)
-        found = self._db.execute(
-            f"WITH pop AS MATERIALIZED ({self._population}) SELECT item, why, COUNT(*), "  # noqa: S608 - checked queries
-            f"LIST_SLICE(LIST_SORT(LIST((idx, ord)) FILTER (WHERE item <> 0)), 1, ?) FROM ({self._procedure}) GROUP BY item, why "
-            "UNION ALL SELECT -1, '', COUNT(*), NULL FROM pop",
-            [left],
-        ).fetchall()
         rows = sum(count for item, _, count, _ in found if item == -1)
         items = [each for each in found if each[0] != -1]
         if (given := sum(count for _, _, count, _ in items)) != rows:
             raise BadInput(f"A procedure gives {given} rows for {rows}.", "Let it give one for each row.")
         self._rows += rows
-        bad: list[tuple[int, int, int, str]] = []
         for item, why, count, first in items:
             self._counts[item, why] = self._counts.get((item, why), 0) + count
-            bad += [(idx, ordinal, item, why) for idx, ordinal in first or ()]
-        self._found += sorted(bad)[:left]
+            self._found += [(idx, ordinal, item, why) for idx, ordinal in first or ()]
+        self._found = sorted(self._found)[: self._most]
 
     def weighed(self) -> Weighed:
         """The sums."""
         of = {item: sum(count for (found, _), count in self._counts.items() if found == item) for item in (0, 1, 2)}
         reasons = {key: count for key, count in sorted(self._counts.items()) if key[0]}
-        return Weighed(self._rows, of[0], of[1], of[2], reasons, tuple(sorted(self._found)), self._parts)
+        return Weighed(self._rows, of[0], of[1], of[2], reasons, tuple(self._found), self._parts)
 
 
 def only(text: str, tree: Any, words: frozenset[str]) -> str:
