@@ -11,13 +11,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import msgspec
 
+from affiant.kit.blocks import BLOCK, Cells
 from affiant.kit.errors import BadInput
 from affiant.kit.home import Home
-from affiant.kit.rowfile import BLOCK, Cells, Descriptor, Place, RowFile
+from affiant.kit.rowfile import Descriptor, Place, RowFile
 
 _TAIL = 8
 
@@ -26,6 +27,7 @@ class Contents(msgspec.Struct, frozen=True, array_like=True):
     """What a kept run holds beside its blocks.
 
     Args:
+        format: of the blocks; a file of another one is made again.
         columns: of the population.
         count: its rows.
         rows: places of their blocks; `items` those of the blocks of (item, why).
@@ -35,6 +37,7 @@ class Contents(msgspec.Struct, frozen=True, array_like=True):
         limits: (key, text, value, whole) of what the same entries do not show.
     """
 
+    format: Literal[2]
     control: str
     freeze: str
     columns: tuple[str, ...]

@@ -118,7 +118,7 @@ def _contents(control: str, freeze: str, frozen: Frozen, items: Items, limits: L
     tallies = tuple(tuple((item, why, count) for (item, why), count in sorted(block.items())) for block in items.tallies)
     days = tuple((day, met, deviating, untested) for day, (met, deviating, untested) in items.days.items())
     return Contents(
-        control, freeze, frozen.columns, len(frozen.rows), tuple(rows), tuple(judged), tallies, days, frozen.unmatched_columns,
+        2, control, freeze, frozen.columns, len(frozen.rows), tuple(rows), tuple(judged), tallies, days, frozen.unmatched_columns,
         frozen.unmatched, limits,
     )  # fmt: skip
 

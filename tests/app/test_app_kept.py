@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,9 +16,9 @@ from affiant.app_runs import keep
 from affiant.assurance import ControlRun, Frozen, Items, Period
 from affiant.assurance.passes import ItemsPass, rows_pass
 from affiant.catalog import load
+from affiant.kit.blocks import BLOCK
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.kit.home import Home
-from affiant.kit.rowfile import BLOCK
 from affiant.proof.hashes import leaf_hash
 
 DAY = 86_400_000_000
@@ -36,8 +37,8 @@ def home_at(root: Path) -> Home:
 def run_of(count: int, bad: dict[int, tuple[int, str]]) -> ControlRun:
     """A run over made-up rows, one in ten minutes."""
     rows = [(number, 0, number * DAY // 144, f"x{number}") for number in range(count)]
-    file, root = rows_pass([rows], lambda indexes: [leaf_hash(b"%d" % index) for index in indexes])
-    judged = ItemsPass("GOV-3.1", COLUMNS, file, lambda *_: None)
+    file, root = rows_pass([rows], lambda indexes: b"".join(leaf_hash(b"%d" % index) for index in indexes))
+    judged = ItemsPass("GOV-3.1", COLUMNS, file, lambda *_: None, 10)
     items, counts, _ = judged.run(("idx", "ord", "item", "why"), [[(row[0], row[1], *bad.get(row[0], (0, ""))) for row in rows]])
     frozen = Frozen(FREEZE, COLUMNS, file, root.hex(), ("what", "ours"), (("no_count", 1),), "", ())
     control = load().controls["GOV-3.1"]
@@ -88,7 +89,7 @@ def test_pages_and_days_come_out_of_the_file(tmp_path: Path) -> None:
     assert sum(day.met + day.deviations + day.could_not_test for day in days) == COUNT and days[0].deviations == 2
 
 
-@pytest.mark.parametrize("damage", ["gone", "empty", "short", "tail", "noise"])
+@pytest.mark.parametrize("damage", ["gone", "empty", "short", "tail", "noise", "older"])
 def test_what_is_damaged_is_made_again(tmp_path: Path, damage: str) -> None:
     """A file that is missing or cut is made again once; if that does not help, it is said, and no empty list is shown."""
     home = home_at(tmp_path)
@@ -96,12 +97,16 @@ def test_what_is_damaged_is_made_again(tmp_path: Path, damage: str) -> None:
     keep(home, run, FREEZE, LIMITS)
     path = kept_path(home, FREEZE)
     whole = path.read_bytes()
+    begin = int.from_bytes(whole[-8:], "big")
+    older = whole[:begin] + msgspec.msgpack.encode(msgspec.msgpack.decode(whole[begin:-8])[1:]) + whole[-8:]
 
     def spoil() -> None:
         if damage == "gone":
             path.unlink()
         else:
-            path.write_bytes({"empty": b"", "short": whole[:-20], "tail": whole[:-8] + b"\xff" * 8, "noise": b"x" * 200}[damage])
+            path.write_bytes(
+                {"empty": b"", "short": whole[:-20], "tail": whole[:-8] + b"\xff" * 8, "noise": b"x" * 200, "older": older}[damage]
+            )
 
     spoil()
     assert findings(home, lambda freeze: keep(home, run, freeze, LIMITS)).rows(FREEZE, None, "", 0, 50).total == 40

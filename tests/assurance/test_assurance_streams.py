@@ -15,10 +15,11 @@ from ledger_factory import CATALOG, DAY, PERIOD, START, company
 
 from affiant.assurance import Evidence, Items, Listed, Period, Seed, columns, draw_sample, occurrences, run_control
 from affiant.assurance.passes import ItemsPass, packed, rows_pass
+from affiant.kit.blocks import BLOCK, Block, Numbers, in_blocks, pack, unpack
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
-from affiant.kit.rowfile import BLOCK, RowFile, in_blocks
+from affiant.kit.rowfile import Descriptor, RowFile
 from affiant.ledger import LedgerReader
 from affiant.ledger.columnar.straddle import Straddlers
 from affiant.ledger.synth import synthesize
@@ -32,8 +33,12 @@ Row = tuple[Any, ...]
 _cells = st.tuples(st.integers(-(2**63), 2**63 - 1), st.text(max_size=8), st.integers(0, 3))
 
 
-def leaves(indexes: Sequence[int]) -> list[bytes]:
-    return [leaf_hash(b"%d" % index) for index in indexes]
+def leaf(index: int) -> bytes:
+    return leaf_hash(b"%d" % index)
+
+
+def leaves(indexes: Numbers) -> bytes:
+    return b"".join(map(leaf, indexes.tolist()))
 
 
 def rows_of(count: int) -> list[Row]:
@@ -71,24 +76,52 @@ def test_blocks_meet_without_a_seam(count: int, tmp_path: Path) -> None:
     with open(tmp_path / "copy", "wb") as target:
         target.write(b"before")
         places = file.copied(target)
-    from affiant.kit.rowfile import Descriptor
-
     copy = RowFile(Descriptor.reading(tmp_path / "copy"), places, count)
     assert copy == file and (not count or copy[-1] == rows[-1])
     if count % BLOCK:
         with pytest.raises(ValueError, match="block"):
-            file.extend(rows[:1])
+            file.extend(Block.of(rows[:1]))
 
 
 def test_damaged_rows_and_numbers_too_great_are_said() -> None:
     """What cannot be written or read back is an error with a next step, never other rows."""
     file = RowFile()
     with pytest.raises(BadInput, match="64 bits"):
-        file.extend([(2**64,)])
-    file.extend([(1, "a"), (2, "b")])
+        list(in_blocks([[(2**63,)]]))
+    with pytest.raises(ValueError, match="neither"):
+        file.extend(Block.of([(1,), (None,)]))
+    file.extend(Block.of([(1, "a"), (2, "b")]))
     os.pwrite(file._file.number, b"\xff\xff\xff\xff", 4)
     with pytest.raises(CouldNotLook, match="cannot be read"):
         list(file)
+
+
+@given(st.lists(_cells, min_size=1, max_size=50))
+@settings(max_examples=60, deadline=None)
+def test_a_column_as_bytes_is_the_column(rows: list[Row]) -> None:
+    """Numbers of all sizes, whose differences may not fit, and text of any script."""
+    for cells, column in zip(zip(*rows, strict=True), Block.of(rows).columns, strict=True):
+        assert not isinstance(column, list)
+        assert unpack(pack(column)).tolist() == list(cells)
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"9" + bytes(8), b"2" + bytes(9), b"t", b"t\x09\0\0\0" + b"1\1" + bytes(7)])
+def test_bytes_that_are_no_column_are_refused(data: bytes) -> None:
+    """Too short, of no kind, cut within a number or a text."""
+    with pytest.raises(ValueError):
+        unpack(data)
+
+
+def test_a_file_gives_what_is_asked_of_it() -> None:
+    """Some columns of integers, some rows, and nothing of what is not there."""
+    rows, file = rows_of(BLOCK + 9), RowFile()
+    for block in in_blocks([rows]):
+        file.extend(block)
+    assert [each.tolist() for each in file.numbers(1, 0, 2)] == [[row[0] for row in rows[BLOCK:]], [row[2] for row in rows[BLOCK:]]]
+    assert file.some(1, [0, 8]) == [rows[BLOCK], rows[BLOCK + 8]]
+    for wrong in (lambda: file.numbers(0, 3), lambda: file.numbers(0, 4), lambda: file.some(1, [9])):
+        with pytest.raises(CouldNotLook, match="cannot be read"):
+            wrong()
 
 
 # -- pass one
@@ -99,12 +132,12 @@ def test_the_root_is_that_of_rows_in_memory(count: int) -> None:
     """Root, rows and draw over a file are those of the verifier's own code over lists."""
     rows = rows_of(count)
     file, root = rows_pass(iter([rows[:10], rows[10:]]), leaves)
-    in_memory = [row_bytes(row[0], leaves([row[0]])[0], row[1]) for row in rows]
+    in_memory = [row_bytes(row[0], leaf(row[0]), row[1]) for row in rows]
     assert list(file) == rows and root == population_root(in_memory) and list(packed(file, leaves)) == in_memory
     seed = Seed("a seed", "auditor-chosen")
     sample, draft = draw_sample("s", "f", seed, packed(file, leaves), count, CATALOG.controls["GOV-3.1"].sample, 30)
     drawn = draw(b"a seed", in_memory, min(30, count))
-    assert [row_bytes(idx, leaves([idx])[0], ord_) for idx, ord_ in sample.rows] == drawn and draft.body["n"] == len(drawn)
+    assert [row_bytes(idx, leaf(idx), ord_) for idx, ord_ in sample.rows] == drawn and draft.body["n"] == len(drawn)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +165,7 @@ def judged(
 ) -> tuple[Items, Any, bytes, list[Row]]:
     file, _ = rows_pass([rows_of(count)], leaves)
     seen: list[Row] = []
-    found = ItemsPass("X-1.1", ("idx", "ord", "at", "xid"), file, lambda *shown: seen.append(shown)).run(names, [items])
+    found = ItemsPass("X-1.1", ("idx", "ord", "at", "xid"), file, lambda *shown: seen.append(shown), 10).run(names, [items])
     return *found, seen
 
 

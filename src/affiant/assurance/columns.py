@@ -17,14 +17,14 @@ from typing import Any
 
 import duckdb
 
-from affiant.assurance.elsewhere import Answer, Cells
+from affiant.assurance.elsewhere import Answer
 from affiant.assurance.parts import Parts, among
 from affiant.assurance.queryfiles import QueryFiles, parquet
 from affiant.assurance.shards import SMALL, NotLocal, Table, ids_only_tie, locality, parse, take_extremes, take_sums
 from affiant.assurance.weigh import Tally, Weighed, only
 from affiant.catalog.grammar import check_query
+from affiant.kit.blocks import Block, Cells
 from affiant.kit.errors import BadInput, CouldNotLook
-from affiant.kit.rowfile import BLOCK
 from affiant.ledger.columnar.convert import Converter, Summary, insert_rows
 from affiant.ledger.columnar.partition import Partition
 from affiant.ledger.columnar.plan import create_table
@@ -148,7 +148,7 @@ class ColumnTables:
             self._pop = local or SMALL
             self._pop_files = self._stored(select, words if local is not None else None)
             self._files.stand("pop", self._pop_files)
-            return columns, self._taken(f"SELECT * FROM pop ORDER BY {_order(tree)}")  # noqa: S608 - names of a checked query
+            return columns, self._taken("SELECT * FROM pop", tree, self._pop.big)
 
     def judge(self, text: str, params: Mapping[str, int]) -> Answer:
         """A procedure's rows; see `Evidence.judge`."""
@@ -160,10 +160,10 @@ class ColumnTables:
                 tree = take_extremes(tree, self._known, self._extreme)
             columns, select = self._files.typed(_unordered(tree))
             if not self._pop.big or self._local(tree, {**self._known, "pop": self._pop}) is None:
-                return columns, self._taken(f"{select} ORDER BY {_order(tree)}")
+                return columns, self._taken(select, tree)
             files = self._stored(select, words, self._pop_files)
             self._files.stand("pop", self._pop_files)
-            return columns, self._taken(f"SELECT * FROM {parquet(files)} ORDER BY {_order(tree)}", files)  # noqa: S608 - as above
+            return columns, self._taken(f"SELECT * FROM {parquet(files)}", tree, True, files)  # noqa: S608 - own paths
 
     def _local(self, tree: Any, known: Mapping[str, Table]) -> Table | None:
         """What kind of relation a query gives part by part; None if it may not be asked so."""
@@ -186,12 +186,15 @@ class ColumnTables:
             pass
         return [path for path, _ in copies]
 
-    def _taken(self, text: str, then_drop: list[Path] | None = None) -> Iterator[Sequence[Cells]]:
-        """Rows as they come. Nothing else may be asked of this engine until the last was taken."""
+    def _taken(self, select: str, tree: Any, in_parts: bool = False, then_drop: list[Path] | None = None) -> Iterator[Block]:
+        """Rows in a query's order, as they come. Nothing else may be asked of this engine until the last was taken.
+
+        Args:
+            in_parts: put the rows of one part after another in order, which takes no more memory than the greatest needs.
+        """
+        cuts = [group[0].start for group in self._parts.groups()[1:]] if in_parts else []
         with self._asking():
-            cursor = self._db.execute(text)
-            while rows := cursor.fetchmany(BLOCK):
-                yield rows
+            yield from self._files.rows(select, _order_names(tree), cuts)
         self._files.drop(then_drop or [])
 
     def _at_once(self, text: str) -> tuple[list[str], list[Cells]]:
@@ -292,10 +295,6 @@ def _check_rows(rows: Sequence[Cells]) -> None:
 
 def _order_names(tree: Any) -> list[str]:
     return [term.this.name for term in tree.args["order"].expressions]
-
-
-def _order(tree: Any) -> str:
-    return ", ".join(f'"{name}"' for name in _order_names(tree))
 
 
 def _unordered(tree: Any) -> str:

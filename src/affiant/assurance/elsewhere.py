@@ -17,6 +17,7 @@ import sqlglot
 from sqlglot import exp
 
 from affiant.catalog.grammar import check_query
+from affiant.kit.blocks import Cells, Part
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.kit.secretref import resolve
 from affiant.ledger.columnar.convert import Summary
@@ -24,8 +25,7 @@ from affiant.ledger.columnar.partition import Partition
 from affiant.proof.canonical import MAX_INT
 from affiant.proof.views import Row, Views
 
-Cells = tuple[Any, ...]
-Answer = tuple[list[str], Iterator[Sequence[Cells]]]
+Answer = tuple[list[str], Iterator[Part]]
 """Column names, and rows in parts."""
 Schema = Sequence[tuple[str, str]]
 KINDS = ("spark", "postgres")

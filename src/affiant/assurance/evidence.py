@@ -15,9 +15,10 @@ from affiant.assurance.columns import ColumnTables
 from affiant.assurance.elsewhere import Answer, Columnwise, Elsewhere, Rowwise
 from affiant.assurance.leaves import Leaves, Reader
 from affiant.assurance.period import Period
-from affiant.assurance.tables import Cells, SqliteTables
+from affiant.assurance.tables import SqliteTables
 from affiant.assurance.weigh import Weighed
 from affiant.catalog import LIBRARY
+from affiant.kit.blocks import Cells, Numbers
 from affiant.kit.errors import BadInput, CouldNotLook, LedgerFault
 from affiant.ledger import LedgerReader
 from affiant.ledger.columnar.convert import Summary
@@ -215,13 +216,13 @@ class Evidence:
         """A procedure's query over `pop` and the views: its rows come in parts. Raises as `populate`."""
         return self._tables.judge(text, params)
 
-    def leaves(self, indexes: Sequence[int]) -> list[bytes]:
-        """Leaf hashes of entries, by ascending index.
+    def leaves(self, indexes: Numbers) -> bytes:
+        """Leaf hashes of entries, by ascending index, one after another.
 
         Raises:
             BadInput: one was not read.
         """
-        for index in (*indexes[:1], *indexes[-1:]):
+        for index in (*indexes[:1].tolist(), *indexes[-1:].tolist()):
             if not self.view_from <= index < self.end_size:
                 raise BadInput(f"A row names the entry {index}, which was not read.", "Correct the population's query.")
         return self._leaves.of(indexes)

@@ -5,12 +5,17 @@ Leaves out: whether the tree has them (`ledger` looks when it reads, `ledger.ver
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Protocol
 
+import numpy as np
+
+from affiant.kit.blocks import Numbers
 from affiant.ledger import LedgerReader
 from affiant.proof.hashes import HASH_SIZE, leaf_hash
 from affiant.proof.tiles import TILE_WIDTH
+
+_HASH = np.dtype(f"V{HASH_SIZE}")
 
 
 class Reader(Protocol):
@@ -41,27 +46,26 @@ class Leaves:
             run += leaf_hash(entry)
             yield entry
 
-    def of(self, indexes: Sequence[int]) -> list[bytes]:
-        """Leaf hashes of entries, by ascending index."""
-        found: list[bytes] = []
-        first, stop, hashes = 0, 0, list[bytes]()
-        for index in indexes:
-            if not first <= index < stop:
-                first, hashes = self._near(index)
-                stop = first + len(hashes)
-            found.append(hashes[index - first])
-        return found
+    def of(self, indexes: Numbers) -> bytes:
+        """Leaf hashes of entries, by ascending index, one after another."""
+        found = np.empty(len(indexes), _HASH)
+        at = 0
+        while at < len(indexes):
+            first, hashes = self._near(int(indexes[at]))
+            near = np.frombuffer(hashes, _HASH)
+            stop = int(np.searchsorted(indexes, first + len(near)))
+            found[at:stop] = near[indexes[at:stop] - first]
+            at = stop
+        return found.tobytes()
 
-    def _near(self, index: int) -> tuple[int, list[bytes]]:
+    def _near(self, index: int) -> tuple[int, bytes | bytearray]:
         """Leaf hashes of some entries that lie together, an entry among them; with the index of the first."""
         for start, run in self._runs:
             if start <= index < start + len(run) // HASH_SIZE:
-                first = index - (index - start) % TILE_WIDTH
-                part = run[(first - start) * HASH_SIZE : (first - start + TILE_WIDTH) * HASH_SIZE]
-                return first, [bytes(part[at : at + HASH_SIZE]) for at in range(0, len(part), HASH_SIZE)]
+                return start, run
         if isinstance(self._reader, LedgerReader):
             number = index // TILE_WIDTH
             if (number + 1) * TILE_WIDTH <= self._reader.checkpoint().size:
-                return number * TILE_WIDTH, self._reader.leaf_hashes(number)
-            return index, [self._reader.leaf_hash(index)]
-        return index, [leaf_hash(next(iter(self._reader.entries(index, index + 1))))]
+                return number * TILE_WIDTH, self._reader.leaf_tile(number)
+            return index, self._reader.leaf_hash(index)
+        return index, leaf_hash(next(iter(self._reader.entries(index, index + 1))))

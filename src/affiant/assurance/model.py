@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import overload
 
 from affiant.assurance.period import Period
-from affiant.assurance.tables import Cells
 from affiant.catalog import Control
+from affiant.kit.blocks import Cells
 from affiant.kit.rowfile import RowFile
 from affiant.ledger import Draft
 from affiant.proof.results import Counts

@@ -11,8 +11,9 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from affiant.assurance.elsewhere import MAX_ROWS, Answer, Cells, Schema, batches, judge_at_once, populate_at_once, settled, translate
+from affiant.assurance.elsewhere import MAX_ROWS, Answer, Schema, batches, judge_at_once, populate_at_once, settled, translate
 from affiant.assurance.tables import kinds_of
+from affiant.kit.blocks import Cells
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.proof.views import COMPUTED, Row, Views
 

@@ -5,11 +5,13 @@ Leaves out: which queries, and when (`columns`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import count
+from collections.abc import Iterator, Sequence
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
+from affiant.assurance.arrow import rows_of
+from affiant.kit.blocks import Block
 from affiant.kit.errors import BadInput
 from affiant.ledger.columnar.straddle import read_list
 
@@ -57,12 +59,32 @@ class QueryFiles:
         """Let files stand as a table."""
         self._db.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM {parquet(files)}')  # noqa: S608 - own paths
 
+    def rows(self, select: str, order: Sequence[str], cuts: Sequence[int]) -> Iterator[Block]:
+        """Rows of a query in order, as they come; its columns are as `typed` makes them.
+
+        Args:
+            order: columns.
+            cuts: ascending; where `idx` leads the order, rows below the first, between two, and from the last on are put in order apart,
+                which takes no more room than the most of them.
+        """
+        terms = ", ".join(f'"{name}"' for name in order)
+        for condition in _within(cuts if order[0] == "idx" else []):
+            yield from rows_of(self._db.sql(f"FROM ({select}) WHERE {condition} ORDER BY {terms}"))
+
     @staticmethod
     def drop(files: list[Path]) -> None:
         """Remove files."""
         for path in files:
             path.unlink()
         files.clear()
+
+
+def _within(cuts: Sequence[int]) -> list[str]:
+    """Conditions of which each row meets one."""
+    if not cuts:
+        return ["TRUE"]
+    between = [f"idx >= {start} AND idx < {stop}" for start, stop in pairwise(cuts)]
+    return [f"idx < {cuts[0]}", *between, f"idx >= {cuts[-1]} OR idx IS NULL"]
 
 
 def parquet(files: Sequence[Path]) -> str:

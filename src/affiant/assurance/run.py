@@ -22,9 +22,9 @@ from affiant.assurance.model import ControlRun, Finding, Frozen, Item, Sample
 from affiant.assurance.passes import ItemsPass, packed, rows_pass
 from affiant.assurance.period import Period
 from affiant.assurance.sample import SeedOf, draw_sample, management_seed
-from affiant.assurance.tables import Cells
 from affiant.assurance.words import boundary, why_text
 from affiant.catalog import Catalog, Control, Population
+from affiant.kit.blocks import Cells
 from affiant.kit.errors import BadInput
 from affiant.kit.ids import new_id
 from affiant.ledger import Draft
@@ -177,11 +177,10 @@ def _judge(evidence: Evidence, run: ControlRun, params: dict[str, int]) -> tuple
     found: dict[int, list[Finding]] = {1: [], 2: []}
 
     def see(number: int, cells: Cells, item: Item) -> None:
-        if len(found[item.item]) < MAX_FINDINGS:
-            found[item.item].append(_finding(evidence, run, number, cells, item))
+        found[item.item].append(_finding(evidence, run, number, cells, item))
 
     columns, parts = evidence.judge(control.procedure, params)
-    items, counts, root = ItemsPass(control.id, frozen.columns, frozen.rows, see).run(columns, parts)
+    items, counts, root = ItemsPass(control.id, frozen.columns, frozen.rows, see, MAX_FINDINGS).run(columns, parts)
     result = control_result(counts, not evidence.sequence_fault)
     notes = [f"Sequence check failed: {evidence.sequence_fault}"] if evidence.sequence_fault else []
     if evidence.adopted(control.id) is None:

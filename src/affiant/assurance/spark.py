@@ -23,7 +23,6 @@ import duckdb
 from affiant.assurance.elsewhere import (
     MAX_ROWS,
     Answer,
-    Cells,
     Elsewhere,
     Schema,
     judge_at_once,
@@ -33,6 +32,7 @@ from affiant.assurance.elsewhere import (
     translate,
 )
 from affiant.assurance.tables import kinds_of
+from affiant.kit.blocks import Cells
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.ledger.columnar.convert import Converter, Summary
 from affiant.ledger.columnar.partition import Partition

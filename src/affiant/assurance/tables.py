@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from affiant.catalog.grammar import check_query
+from affiant.kit.blocks import Cells
 from affiant.kit.errors import BadInput, CouldNotLook
 from affiant.proof import errors as proof_errors
 from affiant.proof import grammar as textual
 from affiant.proof.views import COMPUTED, Row, SqliteEvidence, Views
-
-Cells = tuple[Any, ...]
 
 
 def kinds_of(columns: Sequence[str], rows: Sequence[Cells]) -> list[tuple[str, str]]:

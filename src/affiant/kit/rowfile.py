@@ -1,26 +1,26 @@
 """Rows of integers and text in a file: written once in order, then read from any place, a block at a time.
 
-A block holds `BLOCK` rows (the last one what is left), column by column, as msgpack within zlib; where blocks lie is kept in memory and is
-what `RowFile.copied` gives to whoever stores them with other things. Millions of rows take a few bytes each there and none in
-memory. Leaves out: what rows mean.
+A block holds `BLOCK` rows (the last one what is left): the number of its columns, the length of each as it lies there, then each of them
+(`blocks.pack`) within zlib of its own, so that who needs one need not read the others. Where blocks lie is kept in memory and is what
+`RowFile.copied` gives to whoever stores them with other things. Millions of rows take a few bytes each there and none in memory.
+Leaves out: what rows mean.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, overload
 
-import msgspec
+from affiant.kit.blocks import BLOCK, Block, Cells, Numbers, numbers, pack, unpack
+from affiant.kit.errors import CouldNotLook
 
-from affiant.kit.errors import BadInput, CouldNotLook
-
-BLOCK = 4_096
-Cells = tuple[Any, ...]
 Columns = list[list[Any]]
 Place = tuple[int, int]
 """(offset, length) of a block in its file, in bytes."""
@@ -74,27 +74,30 @@ class RowFile(Sequence[Cells]):
         self._end = sum(length for _, length in self._places)
         self._last: tuple[int, Columns] = (-1, [])
 
-    def extend(self, rows: Sequence[Cells]) -> None:
+    def extend(self, block: Block) -> None:
         """Append one block: `BLOCK` rows, or fewer at the very end.
 
         Raises:
-            CouldNotLook: there is no room for them. BadInput: a number has more than 64 bits.
-            ValueError: the block before was the last one.
+            CouldNotLook: there is no room for them.
+            ValueError: the block before was the last one, or a column has something else than integers, or than text.
         """
-        if self._count % BLOCK or not 0 < len(rows) <= BLOCK:
-            raise ValueError(f"A block of {len(rows)} rows after {self._count}.")
+        if self._count % BLOCK or not 0 < len(block) <= BLOCK:
+            raise ValueError(f"A block of {len(block)} rows after {self._count}.")
+        pieces = []
+        for column in block.columns:
+            if isinstance(column, list):
+                raise ValueError("A column has neither integers nor text.")
+            pieces.append(zlib.compress(pack(column), 1))
+        data = struct.pack(f"<H{len(pieces)}I", len(pieces), *map(len, pieces)) + b"".join(pieces)
         try:
-            data = zlib.compress(msgspec.msgpack.encode(list(zip(*rows, strict=True))), 1)
             written = 0
             while written < len(data):
                 written += os.pwrite(self._file.number, data[written:], self._end + written)
         except OSError as error:
             raise CouldNotLook(f"Rows cannot be written: {error.strerror}.", "Make room in TMPDIR, then try again.") from error
-        except OverflowError as error:
-            raise BadInput("A row has a number beyond 64 bits.", "Let the query give smaller ones.") from error
         self._places.append((self._end, len(data)))
         self._end += len(data)
-        self._count += len(rows)
+        self._count += len(block)
 
     @property
     def blocks(self) -> int:
@@ -110,13 +113,44 @@ class RowFile(Sequence[Cells]):
         known, columns = self._last
         if known == number:
             return columns
-        offset, length = self._places[number]
-        try:
-            columns = msgspec.msgpack.decode(zlib.decompress(os.pread(self._file.number, length, offset)), type=Columns)
-        except (OSError, zlib.error, msgspec.DecodeError) as error:
-            raise CouldNotLook(f"Rows cannot be read: {error}.", "Run the control again.") from error
+        with _reading():
+            columns = [unpack(zlib.decompress(piece)).tolist() for piece in self._pieces(number)]
         self._last = (number, columns)
         return columns
+
+    def numbers(self, number: int, *which: int) -> list[Numbers]:
+        """Some columns of integers of one block.
+
+        Raises:
+            CouldNotLook: it is damaged.
+        """
+        with _reading():
+            pieces = self._pieces(number)
+            return [numbers(zlib.decompress(pieces[place])) for place in which]
+
+    def some(self, number: int, places: Iterable[int]) -> list[Cells]:
+        """Rows at some places of one block; the others are not made.
+
+        Raises:
+            CouldNotLook: it is damaged.
+        """
+        with _reading():
+            columns = [unpack(zlib.decompress(piece)) for piece in self._pieces(number)]
+            return [tuple(cell if isinstance(cell := column[place], str) else int(cell) for column in columns) for place in places]
+
+    def _pieces(self, number: int) -> list[bytes]:
+        """The columns of one block as they lie there."""
+        offset, length = self._places[number]
+        data = os.pread(self._file.number, length, offset)
+        (count,) = struct.unpack_from("<H", data)
+        lengths = struct.unpack_from(f"<{count}I", data, 2)
+        at, pieces = 2 + 4 * count, []
+        for each in lengths:
+            pieces.append(data[at : at + each])
+            at += each
+        if at != len(data):
+            raise ValueError("a block has another length")
+        return pieces
 
     def copied(self, target: BinaryIO) -> list[Place]:
         """Append every block to another file; gives their places there."""
@@ -162,8 +196,9 @@ class RowFile(Sequence[Cells]):
     __hash__ = None  # type: ignore[assignment]
 
 
-def in_blocks(parts: Iterable[Sequence[Cells]]) -> Iterator[Sequence[Cells]]:
-    """Rows that come in parts of any size, as blocks."""
-    waiting = chain.from_iterable(parts)
-    while block := list(islice(waiting, BLOCK)):
-        yield block
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, IndexError, zlib.error, struct.error) as error:
+        raise CouldNotLook(f"Rows cannot be read: {error}.", "Run the control again.") from error

@@ -101,7 +101,7 @@ def _pack(reader: LedgerReader, directory: Path, run: Run, ops: FileOps) -> Pack
             if [leaf_hash(entry) for entry in entries] != reader.leaf_hashes(number):
                 raise LedgerFault(f"Entries {start} to {start + TILE_WIDTH - 1} are not those of the tree.", "Run `affiant ledger verify`.")
             writer.add(pack_bundle(entries))
-        check_pack(writer.closed(), lambda n: b"".join(reader.leaf_hashes(n)), lambda found: b"".join(map(leaf_hash, found)))
+        check_pack(writer.closed(), reader.leaf_tile, lambda found: b"".join(map(leaf_hash, found)))
         return writer.name()
     except BaseException:
         writer.abandon()

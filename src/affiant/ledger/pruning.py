@@ -178,7 +178,7 @@ def _pack(home: Home, reader: LedgerReader, folder: Path, first: int, count: int
     """One pack; a good one of that name is taken as it is."""
 
     def check(pack: Pack) -> None:
-        check_pack(pack, lambda n: b"".join(reader.leaf_hashes(n)), lambda found: b"".join(map(leaf_hash, found)))
+        check_pack(pack, reader.leaf_tile, lambda found: b"".join(map(leaf_hash, found)))
 
     there = Pack(folder / pack_name(first, count), first, count)
     if there.path.exists():

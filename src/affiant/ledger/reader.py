@@ -25,7 +25,7 @@ from affiant.ledger.floor import NOTHING_PRUNED, Floor, PrunedError, floor_stamp
 from affiant.ledger.index import Index
 from affiant.ledger.lookup import Lookup
 from affiant.ledger.segment import batches, place_of, read_from, segment_firsts, segment_name
-from affiant.ledger.tiles import read_bundle, read_tile
+from affiant.ledger.tiles import read_bundle, read_hashes, read_tile
 from affiant.proof.errors import ProofError
 from affiant.proof.hashes import (
     CompactRange,
@@ -347,6 +347,10 @@ class LedgerReader:
     def leaf_hashes(self, number: int) -> list[bytes]:
         """Leaf hashes of the 256 entries of a full bundle, out of its tile."""
         return self._tile(0, number, TILE_WIDTH)
+
+    def leaf_tile(self, number: int) -> bytes:
+        """The same, one after another; for whoever goes through many, once."""
+        return read_hashes(self.home.ledger, 0, number)
 
     def _tile(self, level: int, number: int, width: int) -> list[bytes]:
         key = (level, number, width)

@@ -22,6 +22,7 @@ from affiant.proof.tiles import TILE_WIDTH, bundle_path, tile_path, unpack_bundl
 KEEP_GENERATIONS = 8
 BATCH_FILES = 64
 KEEP_SECONDS = 10.0
+_REBUILDS = "Start the ledger: it rebuilds tiles from the segments."
 
 
 def _wider(path: Path, width: int) -> list[Path]:
@@ -47,19 +48,33 @@ def _read_first(paths: list[Path]) -> bytes | None:
     return None
 
 
-def read_tile(root: Path, level: int, number: int, width: int) -> list[bytes]:
-    """The first `width` hashes of a tile.
+def read_hashes(root: Path, level: int, number: int, width: int = TILE_WIDTH) -> bytes:
+    """The first `width` hashes of a tile, one after another.
 
     Raises:
         LedgerFault: the tile is missing or too short.
     """
-    exact, full = root / tile_path(level, number, width), root / tile_path(level, number)
-    data = _read_first([full, exact])
-    if data is None or len(data) < width * HASH_SIZE:
-        data = _read_first(_wider(full, width))
-    if data is None or len(data) < width * HASH_SIZE:
-        raise LedgerFault(f"{exact} is missing or too short.", "Start the ledger: it rebuilds tiles from the segments.")
-    return [data[at : at + HASH_SIZE] for at in range(0, width * HASH_SIZE, HASH_SIZE)]
+    try:
+        with open(f"{root}/{tile_path(level, number)}", "rb", buffering=0) as file:
+            data = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        data = b""
+    size = width * HASH_SIZE
+    if len(data) < size:
+        full = root / tile_path(level, number)
+        for paths in ([root / tile_path(level, number, width)], _wider(full, width)):
+            data = _read_first(paths) or b""
+            if len(data) >= size:
+                break
+        else:
+            raise LedgerFault(f"{root / tile_path(level, number, width)} is missing or too short.", _REBUILDS)
+    return data[:size]
+
+
+def read_tile(root: Path, level: int, number: int, width: int) -> list[bytes]:
+    """The first `width` hashes of a tile. Raises as `read_hashes`."""
+    data = read_hashes(root, level, number, width)
+    return [data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)]
 
 
 def read_bundle(root: Path, number: int, width: int) -> list[bytes]:
