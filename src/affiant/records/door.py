@@ -47,6 +47,7 @@ from affiant.records.outbox import Outbox
 from affiant.records.policies import built_in_policies
 from affiant.records.references import scope_faults
 from affiant.records.sealed import SealedRecords
+from affiant.records.slices import Slices
 from affiant.records.snapshot import STALE_OK_MS, Snapshot
 from affiant.records.unit import Units, actor_of
 
@@ -86,6 +87,8 @@ class Records:
         """The nodes that share these records."""
         self.jobs: JobBook | None = SharedJobs(self._units.shared) if self._units.shared is not None else None
         """Which scheduled work was taken by which node; None where there is one."""
+        self.slices = Slices(self._units.shared) if self._units.shared is not None else None
+        """Where nodes that share records lease slices of limits. None where there is one node."""
         self.kept: Kept | None = Kept(self._units.shared) if self._units.shared is not None else None
         """Small sealed things that every node needs; None where there is one."""
         self.serving = False
