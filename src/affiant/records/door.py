@@ -85,7 +85,7 @@ class Records:
         """Appeals against what guards decided."""
         self.nodes = self._units.nodes
         """The nodes that share these records."""
-        self.jobs: JobBook | None = SharedJobs(self._units.shared) if self._units.shared is not None else None
+        self.jobs: JobBook | None = SharedJobs(self._units.shared, home.node) if self._units.shared is not None else None
         """Which scheduled work was taken by which node; None where there is one."""
         self.slices = Slices(self._units.shared) if self._units.shared is not None else None
         """Where nodes that share records lease slices of limits. None where there is one node."""

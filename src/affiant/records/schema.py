@@ -112,6 +112,12 @@ BEGIN
 END $$;
 """
 
+_LEASED_JOBS = """
+ALTER TABLE jobs ADD COLUMN done_us BIGINT NOT NULL DEFAULT 0, ADD COLUMN holder TEXT COLLATE "C" NOT NULL DEFAULT '',
+  ADD COLUMN until TIMESTAMPTZ NOT NULL DEFAULT '-infinity', ADD COLUMN tries BIGINT NOT NULL DEFAULT 1;
+UPDATE jobs SET done_us = due_us;
+"""
+
 
 def as_postgres(script: str) -> str:
     """The same tables in PostgreSQL. Texts compare by bytes, as SQLite does, whatever the database's own order is."""
@@ -119,7 +125,11 @@ def as_postgres(script: str) -> str:
     return script.replace(" TEXT", ' TEXT COLLATE "C"')
 
 
-POSTGRES_MIGRATIONS = (*(as_postgres(script) for script in (_COUNTERS + _RECORDS, _V2, _V3, _V4 + _V4_INDEXES + _NODES)), _SLICES)
+POSTGRES_MIGRATIONS = (
+    *(as_postgres(script) for script in (_COUNTERS + _RECORDS, _V2, _V3, _V4 + _V4_INDEXES + _NODES)),
+    _SLICES,
+    _LEASED_JOBS,
+)
 """Of records that nodes share. They begin with version 4: there were none before."""
 
 TABLES = (
