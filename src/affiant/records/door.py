@@ -13,7 +13,7 @@ from typing import Any
 from affiant.kit.clock import Clock
 from affiant.kit.crypto import check_password, hash_password, secret_hash
 from affiant.kit.errors import BadInput, Forbidden, NotFound
-from affiant.kit.halves import Halves
+from affiant.kit.halfstore import open_halves
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.ledger import Draft
@@ -77,7 +77,7 @@ class Records:
         self.home, self.clock = home, clock
         self._keyring, self._resolve, self._judge = keyring, resolve, judge
         self._units = Units(home, keyring.master, clock, on_commit, create)
-        self._halves = Halves(home, keyring.master)
+        self._halves = open_halves(home, keyring.master)
         self.sealed = SealedRecords(self._units, self._halves, self.require)
         """Sealed values, subjects' keys and legal holds."""
         self.sealed.finish()
