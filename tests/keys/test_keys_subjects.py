@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from bao_world import MISSING, TOKEN, Bao, running_bao
 
+from affiant.app import main
 from affiant.cli.checks import run_checks
 from affiant.kit import vault
 from affiant.kit.clock import FixedClock
@@ -275,6 +277,34 @@ def test_the_doctor_looks_at_the_store(home: Home, bao: Bao, monkeypatch: pytest
         assert state()[0] == "not looked at" and "did not answer" in state()[1]
     bao.call("DELETE", "secret/metadata/subjects/store")
     assert state()[0] == "not looked at" and "is not at" in state()[1]
+
+
+def test_halves_of_a_file_are_brought_into_vault(
+    home: Home, bao: Bao, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every live one, none that was destroyed; repeated it changes nothing; the file is as it was; another half there is no overwriting."""
+    words = ["ledger", "key", "subjects", "--home", str(home.root), "--to", "vault:secret/subjects"]
+    with monkeypatch.context() as file:
+        file.setenv("AFFIANT_SUBJECTS", f"file:{tmp_path / 'subjects'}")
+        with records(home) as r:
+            for person in ("wanda", "gus", "ann"):
+                r.sealed.set_contact(person, f"{person}@example.org", person)
+            r.sealed.destroy_subject("person/gus", "asked for", "fay")
+        for _ in range(2):
+            assert main(words) == 0
+            assert json.loads(capsys.readouterr().out) == {"copied": 2, "set": "vault:secret/subjects"}
+        assert main([*words[:-1], "file:elsewhere"]) == 2
+    assert len(listed(bao)) == 3
+    with records(home) as r:
+        assert r.sealed.contact("wanda", "wanda").value == "wanda@example.org"
+        with pytest.raises(NotFound):
+            r.sealed.contact("gus", "gus")
+        r.sealed.destroy_subject("person/ann", "asked for", "fay")
+        r.sealed.set_contact("ann", "new@example.org", "ann")
+    monkeypatch.setenv("AFFIANT_SUBJECTS", f"file:{tmp_path / 'subjects'}")
+    capsys.readouterr()
+    assert main(words) == 3
+    assert "another half of the key of person/ann" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("reference", ["vault:", "vault:secret", "vault:secret/", "vault:secret/../sys", "vault:secret/a#b", "http:x"])

@@ -83,6 +83,20 @@ class VaultHalves:
             raise CouldNotLook(f"Vault does not give back what was put at {self._where}.", "Is it a KV engine of version 2?")
         return half
 
+    def put(self, subject: str, half: bytes) -> None:
+        """Take over a half from another store; the same one again is no fault. Makes the store if it is not there.
+
+        Raises:
+            CouldNotLook: Vault cannot be asked, or holds another half of that subject.
+        """
+        with _asking() as vault:
+            if not self.there:
+                vault.kv_create(self._where / _STORE, {"v": "1", "ledger": self._whose()})
+            if self.get(subject) is None:
+                vault.kv_create(self._path(subject), {"half": half.hex()})
+        if self.get(subject) != half:
+            raise CouldNotLook(f"{self._where} holds another half of the key of {subject}.", "Use a prefix that no other home uses.")
+
     def get(self, subject: str) -> bytes | None:
         """A subject's half, or None if it was destroyed.
 

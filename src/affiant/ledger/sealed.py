@@ -185,9 +185,9 @@ class SealedStore:
         """Subjects whose key was destroyed."""
         return [str(row[0]) for row in self._c.execute("SELECT subject FROM subject_keys WHERE destroyed_us > 0 ORDER BY subject")]
 
-    def live(self) -> int:
-        """How many subjects have a key here."""
-        return int(self._c.execute("SELECT count(*) FROM subject_keys WHERE destroyed_us = 0").fetchone()[0])
+    def live_subjects(self) -> list[str]:
+        """Subjects that have a key here."""
+        return [str(row[0]) for row in self._c.execute("SELECT subject FROM subject_keys WHERE destroyed_us = 0 ORDER BY subject")]
 
     def orphaned(self) -> list[str]:
         """Subjects whose half outside is gone while this home still has theirs: destroyed after this copy was made.
@@ -195,8 +195,7 @@ class SealedStore:
         Raises:
             CouldNotLook: the store of halves is not there: then nothing can be told.
         """
-        rows = self._c.execute("SELECT subject FROM subject_keys WHERE destroyed_us = 0 ORDER BY subject").fetchall()
-        return self._halves.missing([str(row[0]) for row in rows])
+        return self._halves.missing(self.live_subjects())
 
 
 def _bound(place: Place, committed: str) -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from affiant.kit.errors import BadInput, Conflict, NotFound
 from affiant.kit.halfstore import HalfStore
+from affiant.kit.vaulthalves import VaultHalves
 from affiant.ledger import Draft
 from affiant.ledger.sealed import Place, Revealed, SealedStore
 from affiant.records import people
@@ -126,6 +127,21 @@ class SealedRecords:
             subjects = SealedStore(store.connection, b"", self._halves).destroyed()
         return sum(self._halves.destroy(subject) for subject in subjects) if subjects and self._halves.there else 0
 
+    def copy_halves(self, target: VaultHalves) -> int:
+        """Bring the halves of all subjects that have a key into another store; how many. Nothing may be sealed or forgotten meanwhile.
+
+        Raises:
+            CouldNotLook: a store cannot be reached, or a half is not where it was put: repeat it, the old store is as it was.
+        """
+        with self._units.read() as store:
+            subjects = SealedStore(store.connection, b"", self._halves).live_subjects()
+        gone = set(self._halves.missing(subjects))
+        for subject in subjects:
+            half = None if subject in gone else self._halves.get(subject)
+            if half is not None:
+                target.put(subject, half)
+        return len(subjects) - len(gone)
+
     def reapply(self, by: str) -> list[str]:
         """After an older copy of the home was restored: destroy again what was destroyed since; gives the subjects.
 
@@ -136,7 +152,7 @@ class SealedRecords:
         with self._units.write() as unit:
             store = self._store(unit)
             subjects = store.orphaned()
-            if self._units.shared is not None and not self._halves.shared and subjects and len(subjects) == store.live():
+            if self._units.shared is not None and not self._halves.shared and subjects and len(subjects) == len(store.live_subjects()):
                 raise Conflict(
                     "The store of halves here holds none of any subject's.",
                     "Run this on the node that keeps them. If all were destroyed, forget each by `affiant person forget`.",
