@@ -186,6 +186,9 @@ class Control:
         return "; ".join(missed) if missed else f"cosigned by {', '.join(outcome.witness for outcome in outcomes) or 'all before'}"
 
     async def _open_period(self, name: str, from_us: int) -> str:
+        if self._records.jobs is not None:
+            with contextlib.suppress(LedgerUnavailable):  # no head can be signed; entries that are in place are read all the same
+                await self._settle()  # another node may have opened it a moment ago, and died
         try:
             drafts = await asyncio.to_thread(period_open_drafts, self._reader, name, from_us)
         except Conflict:

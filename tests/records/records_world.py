@@ -115,6 +115,6 @@ def share(home: Home) -> None:
 
 async def _empty(pool: Any) -> None:
     """Make the schema what it was when it was new: emptying it takes less time than making it again."""
-    tables = [*reversed(TABLES), "contact", "jobs", "kept", "batch", "producer"]
+    tables = [*reversed(TABLES), "contact", "jobs", "kept", "slices", "batch", "producer"]
     await pool.execute("".join(f"DELETE FROM records_tests.{table};" for table in tables))
     await pool.execute("INSERT INTO records_tests.counters VALUES ('epoch', 1), ('bootstrapped', 0)")

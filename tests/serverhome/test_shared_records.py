@@ -25,7 +25,7 @@ from affiant.kit.errors import BadInput, Conflict, CouldNotLook, LedgerFault
 from affiant.kit.halves import Halves
 from affiant.kit.home import Home, create_home
 from affiant.ledger import Draft, Event, LedgerClientSync, Writer, decode
-from affiant.operations import Every, FileBook, Job, Schedule, Scheduler
+from affiant.operations import Every, FileBook, Job, Outcome, Schedule, Scheduler
 from affiant.operations.alerts import Turns
 from affiant.operations.probe_key import ProbeKey, find_probe_key, save_probe_key
 from affiant.proof.tiles import unpack_bundle
@@ -151,7 +151,12 @@ def test_an_alert_is_raised_by_one_node(nodes: Nodes) -> None:
         return [Draft("guard.alert", {"rule": "blocked", "to": to_us}, ref="chat")]
 
     assert (a.mine(alert(HOUR_US)), b.mine(alert(HOUR_US)), a.mine(alert(HOUR_US))) == (alert(HOUR_US), [], alert(HOUR_US))
+    a.written(alert(HOUR_US))
+    assert (a.mine([]), b.mine([]), b.mine(alert(HOUR_US))) == ([], [], [])
     assert (b.mine(alert(2 * HOUR_US)), a.mine(alert(2 * HOUR_US))) == (alert(2 * HOUR_US), [])
+    nodes.servers.sql("UPDATE @.jobs SET until = now() - interval '1 second'")  # b died before it wrote it
+    assert a.mine([], lambda draft: False) == alert(2 * HOUR_US)
+    assert a.mine([], lambda draft: True) == []  # or after: it is in the ledger
     assert Turns(None).mine(alert(HOUR_US)) == alert(HOUR_US)
 
 
@@ -334,7 +339,9 @@ def test_scheduled_work_is_done_by_one_node_and_goes_on_with_the_other(nodes: No
         return Scheduler(jobs, FileBook(tmp_path / f"{node}.json"), now_us, records.jobs)
 
     def ask(node: str, each: Scheduler, now_us: int, ready: bool = True) -> None:
-        ran.extend((node, job.name, due_us) for job, due_us in each.take(now_us, ready))
+        taken = each.take(now_us, ready)
+        ran.extend((node, job.name, due_us) for job, due_us, _ in taken)
+        each.done([Outcome(job.name, due_us, True, "") for job, due_us, _ in taken])
 
     start, minute_us = NOW - NOW % HOUR_US, 60_000_000
     one, two = scheduler("n1", nodes.a, start), scheduler("n2", nodes.b, start)

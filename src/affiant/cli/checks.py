@@ -25,6 +25,7 @@ from affiant.cli.session import reach
 from affiant.cli.shared import HOME_ENV, default_port, when
 from affiant.kit.clock import CLOCK_ENV, open_clock
 from affiant.kit.errors import AffiantError, CouldNotLook
+from affiant.kit.halfstore import open_halves
 from affiant.kit.home import Home, open_home
 from affiant.kit.keyring import open_keyring
 from affiant.ledger import LedgerReader
@@ -69,7 +70,7 @@ def run_checks(root: Path | None) -> list[Outcome]:
         return outcomes
     serving = reach(home) is not None
     checks: tuple[Callable[[Home, bool], Iterator[Outcome]], ...] = (
-        _permissions, _keys, _processes, _ports, _disk, _clock, _ledger, _records, _controls, _outbox, _anchors,
+        _permissions, _keys, _processes, _ports, _disk, _clock, _ledger, _records, _subjects, _controls, _outbox, _anchors,
     )  # fmt: skip
     for check in checks:
         name = check.__name__.strip("_")
@@ -302,6 +303,21 @@ def _records(home: Home, serving: bool) -> Iterator[Outcome]:
         yield Outcome("records", State.NOTE, what, "affiant apply FILE.yaml adds the first people.")
     else:
         yield Outcome("records", State.GOOD, f"Records in {look.where} are whole; {people} people.{nodes}")
+
+
+def _subjects(home: Home, serving: bool) -> Iterator[Outcome]:
+    """Whether the halves of subjects' keys can be had that this home needs."""
+    with looking(home) as look:
+        needed, several = 0 if look.fault else look.store.live_subjects(), look.where == "PostgreSQL"
+    with closing(open_halves(home, open_keyring(home).master)) as halves:
+        there = halves.there
+        if there or (needed and not (several and not halves.shared)):
+            yield Outcome("subjects", State.GOOD, f"{halves.look()} {needed} subjects have a key.")
+        elif needed:
+            what = f"{needed} subjects have a key whose other half lies with another node."
+            yield Outcome("subjects", State.NOTE, what, "AFFIANT_SUBJECTS=vault:MOUNT/PREFIX on all nodes is a store that each reaches.")
+        else:
+            yield Outcome("subjects", State.NOTE, "No value is sealed; the store of subjects' key halves is made with the first.")
 
 
 def _controls(home: Home, serving: bool) -> Iterator[Outcome]:

@@ -22,7 +22,8 @@ _CODES = {State.GOOD: 0, State.NOTE: 0, State.FAULT: 1, State.UNSEEN: 3}
 def command(home: Path | None, as_json: bool) -> int:
     """Name every fault of a home at once, each with what to do.
 
-    Looks at Python, home and permissions, keys, ports, disk, clock, ledger, records, outbox, anchors and running processes.
+    Looks at Python, home and permissions, keys, ports, disk, clock, ledger, records, subjects' key halves, outbox, anchors and running
+    processes.
     Exit code 0: no fault, 1: at least one, 3: something could not be looked at.
     """
     outcomes = run_checks(home)

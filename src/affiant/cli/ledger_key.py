@@ -1,24 +1,28 @@
-"""`affiant ledger key …`: the log's signing key and the secret that unlocks the keyring. Works while the home is served and while not.
+"""`affiant ledger key …`: the log's signing key, the secret that unlocks the keyring, where halves of subjects' keys lie.
 
-Leaves out: gateway keys (`affiant key`), tenants' and subjects' keys.
+Works while the home is served and while not, but for moving those halves. Leaves out: gateway keys (`affiant key`), tenants' keys.
 """
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import click
 
-from affiant.cli.session import as_option
+from affiant.cli.session import as_option, reach
 from affiant.cli.shared import home_option, need_home, out, say, when
 from affiant.kit.clock import open_clock
-from affiant.kit.errors import Conflict
+from affiant.kit.errors import BadInput, Conflict
 from affiant.kit.keyring import open_keyring, rewrap
+from affiant.kit.vault import KvPath
+from affiant.kit.vaulthalves import VaultHalves
 from affiant.ledger.keycall import ask_for_keys, take_keys
 from affiant.ledger.logkeys import chain
 from affiant.ledger.opening import reading
 from affiant.ledger.where import is_server_home
 from affiant.proof.note import VerifierKey
+from affiant.records import Records
 
 DAY_S = 86_400
 _NODES = (
@@ -30,7 +34,7 @@ _NODES_VAULT = "Other nodes find it in Vault, if their token may read and sign w
 
 @click.group("key")
 def command() -> None:
-    """Show, rotate, take over and revoke the log's signing key."""
+    """Show, rotate, take over and revoke the log's signing key; secrets beside it."""
 
 
 @command.command("show")
@@ -120,6 +124,24 @@ def unlock(home: Path | None, to: str) -> None:
     ref = rewrap(need_home(home), to)
     out({"rewrapped": 1, "set": ref})
     say(f"Set AFFIANT_UNLOCK={ref} wherever Affiant is started." if ref else "The new secret lies where the old one was.")
+
+
+@command.command("subjects")
+@home_option
+@click.option("--to", required=True, metavar="REF", help="vault:MOUNT/PREFIX of a KV engine of version 2, which all nodes reach.")
+def subjects(home: Path | None, to: str) -> None:
+    """Copy the halves of subjects' keys from where AFFIANT_SUBJECTS says into Vault. The old store stays until you remove it."""
+    opened = need_home(home)
+    if reach(opened) is not None:
+        raise Conflict("The home is served.", "Stop it on this node first: nothing may be sealed or forgotten meanwhile.")
+    scheme, _, rest = to.partition(":")
+    if scheme != "vault":
+        raise BadInput(f"{to[:80]!r} names no path in Vault.", "Write vault:MOUNT/PREFIX.")
+    keyring = open_keyring(opened)
+    with closing(Records(opened, keyring, open_clock())) as records:
+        count = records.sealed.copy_halves(VaultHalves(opened, keyring.master, KvPath.parse(rest)))
+    out({"copied": count, "set": to})
+    say(f"{count} halves are in Vault. Set AFFIANT_SUBJECTS={to} on every node, ask `affiant doctor`, then destroy the old store.")
 
 
 def _actor(person: str) -> str:

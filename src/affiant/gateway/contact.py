@@ -111,7 +111,11 @@ class Contact:
             return
         if isinstance(message, Grant):
             future = self._leases.pop(message.number, None)
-            if future is not None and not future.done():
+            if future is None or future.done():
+                return
+            if message.granted < 0:
+                future.set_exception(CouldNotLook("Control cannot tell what is left.", "Try again."))
+            else:
                 future.set_result(message.granted)
             return
         if isinstance(message, Push):
@@ -136,11 +140,11 @@ class Contact:
             data = _encode(message)
             self._transport.write(_LENGTH.pack(len(data)) + data)
 
-    async def lease(self, limit: str, subject: str, window: int, want: int) -> int:
-        """Ask for a slice of a limit.
+    async def lease(self, limit: str, subject: str, window: int, want: int, need: int) -> int:
+        """Ask for a slice of a limit; gives less than `need` where there is no more.
 
         Raises:
-            CouldNotLook: control did not answer in time.
+            CouldNotLook: control did not answer in time, or cannot tell.
         """
         if self._transport is None:
             raise CouldNotLook("Control cannot be reached.", "Try again.")
@@ -148,7 +152,7 @@ class Contact:
         number = self._number
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._leases[number] = future
-        self._send(Lease(number, limit, subject, window, want))
+        self._send(Lease(number, limit, subject, window, want, need))
         try:
             async with asyncio.timeout(LEASE_TIMEOUT_S):
                 return await future

@@ -7,26 +7,32 @@ after: what was not used goes back into this worker's slice of the same window. 
 from __future__ import annotations
 
 import asyncio
+import time
 
 from affiant.gateway.contact import Contact
 from affiant.gateway.faults import Refusal
 from affiant.gateway.tables import Tables
 from affiant.kit.errors import CouldNotLook
-from affiant.records.snapshot import KeySnap, LimitSnap
+from affiant.records.snapshot import SHARE, KeySnap, LimitSnap
 
-SHARE = 50
-"""A slice is at most this part of a limit, unless one exchange needs more."""
+DRY_S = 1.0
+"""A limit that was used up is asked about again after this time: another node may have given back what it did not use."""
 
 
 class _Purse:
     """A worker's slice of one limit for one subject in one window."""
 
-    __slots__ = ("dry", "have", "lock")
+    __slots__ = ("dry_until_s", "have", "lock")
 
     def __init__(self) -> None:
         self.have = 0
-        self.dry = False
+        self.dry_until_s = float("-inf")
         self.lock = asyncio.Lock()
+
+    @property
+    def dry(self) -> bool:
+        """Whether the limit was used up a moment ago."""
+        return time.monotonic() < self.dry_until_s
 
 
 class Spent:
@@ -93,12 +99,12 @@ class Limits:
                 if missing <= 0 or purse.dry:
                     continue
                 try:
-                    granted = await self._contact.lease(limit.id, subject, window, max(missing, limit.value // SHARE, 1))
+                    granted = await self._contact.lease(limit.id, subject, window, max(missing, limit.value // SHARE), missing)
                 except CouldNotLook as error:
                     raise Refusal("limits_unavailable") from error
                 purse.have += granted
                 if granted < missing:
-                    purse.dry = True
+                    purse.dry_until_s = time.monotonic() + DRY_S
         purse.have -= cost
         return purse
 

@@ -3,7 +3,8 @@
 A subject's key is made of a half in the home and a half in this store (32 random bytes each). The store lies beside the unlock secret
 (`AFFIANT_SUBJECTS=file:PATH`; default: the unlock secret's path with `.subjects` behind it), names no subject in the clear, and overwrites
 what is deleted. Back it up apart from the home and keep few copies: a destroyed key is out of reach when the last copy of this store that
-holds its half is gone, whatever copies of the home there are. Leaves out: what keys seal (`ledger.sealed`).
+holds its half is gone, whatever copies of the home there are. Only one node reaches it; for several there is `vaulthalves`. Leaves out:
+what keys seal (`ledger.sealed`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from affiant.kit.db import Database
@@ -33,7 +35,7 @@ def subjects_path(home: Home) -> Path:
     if ref:
         scheme, _, rest = ref.partition(":")
         if scheme != "file" or not rest:
-            raise BadInput(f"{SUBJECTS_ENV} names no file.", f"Set it to file:PATH, outside {home.root}.")
+            raise BadInput(f"{SUBJECTS_ENV} names no store.", f"Set it to file:PATH, outside {home.root}, or to vault:MOUNT/PREFIX.")
         path = Path(rest)
     else:
         beside = unlock_path(home)
@@ -57,6 +59,8 @@ class Halves:
         home: whose.
         master: hides subjects' names in it.
     """
+
+    shared = False
 
     def __init__(self, home: Home, master: bytes) -> None:
         self._home, self._name = home, hmac.digest(master, b"affiant/subject-halves/" + home.id.encode(), "sha256")
@@ -102,6 +106,24 @@ class Halves:
         with self._open(create=False).reading() as c:
             row = c.execute("SELECT half FROM halves WHERE tag = ?", (self._tag(subject),)).fetchone()
         return bytes(row[0]) if row else None
+
+    def missing(self, subjects: Sequence[str]) -> list[str]:
+        """Of these subjects those whose half was destroyed.
+
+        Raises:
+            CouldNotLook: the store is not there.
+        """
+        return [subject for subject in subjects if self.get(subject) is None]
+
+    def look(self) -> str:
+        """Words about the store.
+
+        Raises:
+            CouldNotLook: it is not there. BadInput: it is damaged, or lies in the home.
+        """
+        with self._open(create=False).reading() as c:
+            count = int(c.execute("SELECT count(*) FROM halves").fetchone()[0])
+        return f"{count} halves of subjects' keys lie at {subjects_path(self._home)}, for this node alone."
 
     def destroy(self, subject: str) -> bool:
         """Overwrite and delete a subject's half; whether there was one.

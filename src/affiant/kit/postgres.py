@@ -1,9 +1,9 @@
 """PostgreSQL as records use it: one schema, one writer at a time over all nodes, numbered migrations, calls that block.
 
-asyncpg runs in an event loop of its own, in a thread. Two connections: one for transactions, one for looks, so that whoever waits for
-another node's transaction keeps nobody from looking. A transaction first takes the row of `records_version`: transactions of all nodes
-follow one another, and each sees all that those before it committed. A process that is stopped inside one loses it after
-`IDLE_S` seconds. Leaves out: every SQL text (each room's `store.py`).
+asyncpg runs in an event loop of its own, in a thread. Three connections: one for transactions, one for looks, so that whoever waits for
+another node's transaction keeps nobody from looking, and one for limits, made when it is needed. A transaction first takes the row of
+`records_version`: transactions of all nodes follow one another, and each sees all that those before it committed. A process that is
+stopped inside one loses it after `IDLE_S` seconds. Leaves out: every SQL text (each room's `store.py`).
 """
 
 from __future__ import annotations
@@ -201,6 +201,7 @@ class PostgresDatabase:
         self._thread.start()
         self._writing = _Session(self, "records", WRITE_S)
         self._looking = _Session(self, "records look", LOOK_S)
+        self._leasing = _Session(self, "records limits", LOOK_S)
         try:
             self._migrate(migrations, create, as_it_is)
         except BaseException:
@@ -318,6 +319,16 @@ class PostgresDatabase:
             session.ready()
             return session.execute(sql, values)
 
+    def of_limits(self, sql: str, values: Sequence[Any] = ()) -> Rows:
+        """One statement in a transaction of its own, on the connection for limits.
+
+        Raises:
+            CouldNotLook, NoRoom, BadInput: as `as_error`.
+        """
+        with self._leasing.lock:
+            self._leasing.ready()
+            return self._leasing.execute(sql, values)
+
     def forget_pages(self, *tables: str) -> None:
         """Write these tables anew without what was overwritten in them. The server's log of changes and its backups keep that until
         they expire."""
@@ -331,7 +342,7 @@ class PostgresDatabase:
         """Disconnect."""
         if self._loop.is_closed():
             return
-        for session in (self._writing, self._looking):
+        for session in (self._writing, self._looking, self._leasing):
             self.run(session.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

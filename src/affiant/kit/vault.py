@@ -1,8 +1,8 @@
-"""A small client of Vault's API (OpenBao, HashiCorp Vault): read a secret of a KV version 2 engine, sign with a transit key.
+"""A small client of Vault's API (OpenBao, HashiCorp Vault): secrets of a KV version 2 engine, signatures by a transit key.
 
 Where: `VAULT_ADDR` (http or https), `VAULT_CACERT` (own authority), `VAULT_NAMESPACE`. The token comes by reference: `AFFIANT_VAULT_TOKEN`
 is `env:NAME` or `file:PATH`, default `env:VAULT_TOKEN`; a file is read again for each request, so that an agent may renew it. Standard
-library only, blocking, with a timeout. Leaves out: logging in (an agent does), writing secrets, every other engine.
+library only, blocking, with a timeout. Leaves out: logging in (an agent does), every other engine.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ ADDR_ENV, TOKEN_ENV = "VAULT_ADDR", "AFFIANT_VAULT_TOKEN"
 DEFAULT_TOKEN_REF = "env:VAULT_TOKEN"  # noqa: S105 - a reference, not a token
 TIMEOUT_S = 4.0
 MAX_ANSWER_BYTES = 1_000_000
+MAX_LIST_BYTES = 64_000_000
 _PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -49,6 +50,47 @@ class SecretPath:
         if not separator or not slash or not _NAME.fullmatch(field) or not _PATH.fullmatch(where):
             raise BadInput(f"`vault:{rest[:80]}` names no secret.", "Write vault:MOUNT/PATH#FIELD, such as vault:secret/openai#api_key.")
         return cls(mount, path, field)
+
+
+@dataclass(frozen=True, slots=True)
+class KvPath:
+    """A place in a KV version 2 engine, written `vault:MOUNT/PATH`; `/` gives one below it."""
+
+    mount: str
+    path: str
+
+    @classmethod
+    def parse(cls, rest: str) -> KvPath:
+        """Read what follows `vault:`.
+
+        Raises:
+            BadInput: not of that form.
+        """
+        mount, slash, path = rest.partition("/")
+        if not slash or not _PATH.fullmatch(rest):
+            raise BadInput(f"`vault:{rest[:80]}` names no path.", "Write vault:MOUNT/PATH, such as vault:secret/affiant-subjects.")
+        return cls(mount, path)
+
+    def __truediv__(self, name: str) -> KvPath:
+        return KvPath(self.mount, f"{self.path}/{name}")
+
+    def __str__(self) -> str:
+        return f"vault:{self.mount}/{self.path}"
+
+    @property
+    def name(self) -> str:
+        """Its last part."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def data(self) -> str:
+        """Where its versions are read and written."""
+        return f"{self.mount}/data/{self.path}"
+
+    @property
+    def metadata(self) -> str:
+        """Where it is listed and destroyed."""
+        return f"{self.mount}/metadata/{self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,32 +172,94 @@ class VaultClient:
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One exchange below `/v1/`; gives the answer's JSON object."""
+        status, value = self._ask(method, path, body)
+        if status == 404:
+            raise NotFound(f"Vault has nothing at {self._named(path)}.", "Check the reference.")
+        return value
+
+    def _named(self, path: str) -> str:
+        return f"{self._parts.netloc}/v1/{path.partition('?')[0]}"
+
+    def _ask(
+        self, method: str, path: str, body: dict[str, Any] | None = None, max_bytes: int = MAX_ANSWER_BYTES
+    ) -> tuple[int, dict[str, Any]]:  # fmt: skip
+        """One exchange; gives its status, below 400 or 404, and the answer's JSON object."""
         headers = {"x-vault-token": self._token(), "x-vault-request": "true"}
         if self._namespace:
             headers["x-vault-namespace"] = self._namespace
         data = None if body is None else json.dumps(body).encode()
-        where = f"{self._parts.netloc}/v1/{path.partition('?')[0]}"
         connection = self._connection()
         try:
             connection.request(method, f"/v1/{path}", data, headers)
             answer = connection.getresponse()
-            status, raw = answer.status, answer.read(MAX_ANSWER_BYTES)
+            status, raw = answer.status, answer.read(max_bytes)
         except (OSError, http.client.HTTPException) as error:
             raise CouldNotLook(f"Vault at {self._parts.netloc} did not answer: {error}.", f"Check {ADDR_ENV} and that it runs.") from error
         finally:
             connection.close()
         if status == 403:
-            raise Forbidden(f"Vault refuses this token for {where}.", "Renew the token, or widen its policy.")
-        if status == 404:
-            raise NotFound(f"Vault has nothing at {where}.", "Check the reference.")
+            raise Forbidden(f"Vault refuses this token for {self._named(path)}.", "Renew the token, or widen its policy.")
         try:
             value = json.loads(raw) if raw else {}
         except ValueError:
-            value = None
-        if status >= 400 or not isinstance(value, dict):
+            value = {} if status == 404 else None
+        if (status >= 400 and status != 404) or not isinstance(value, dict):
             errors = "; ".join(map(str, value.get("errors") or [])) if isinstance(value, dict) else ""
-            raise CouldNotLook(f"Vault answered {status} for {where}. {errors}".strip(), "See its log; it may be sealed.")
-        return value
+            raise CouldNotLook(f"Vault answered {status} for {self._named(path)}. {errors}".strip(), "See its log; it may be sealed.")
+        return status, value
+
+    # -- a KV engine of version 2
+
+    def _absent(self, path: str, value: dict[str, Any]) -> None:
+        """Whether a 404 says that nothing is there, and not that nothing can be there.
+
+        Raises:
+            CouldNotLook: the engine is not mounted, or what was there was deleted without being destroyed.
+        """
+        if value.get("errors"):
+            raise CouldNotLook(f"Vault has no engine at {self._named(path)}.", "Mount a KV engine of version 2, or check the reference.")
+        if value.get("errors") != []:
+            raise CouldNotLook(
+                f"A secret at {self._named(path)} was deleted, and its metadata is there.",
+                "Undelete it, or destroy it with `kv metadata delete`.",
+            )
+
+    def kv_read(self, where: KvPath) -> dict[str, str] | None:
+        """Text fields of the newest version of a secret; None if there is none, nor anything left of one."""
+        status, value = self._ask("GET", where.data)
+        if status == 404:
+            self._absent(where.data, value)
+            return None
+        inner = value.get("data") or {}
+        fields = inner.get("data")
+        if not isinstance(fields, dict) or "version" not in (inner.get("metadata") or ()):
+            raise CouldNotLook(f"Vault gives no secret at {self._named(where.data)}.", "Is it a KV engine of version 2?")
+        return {str(name): field for name, field in fields.items() if isinstance(field, str)}
+
+    def kv_create(self, where: KvPath, fields: dict[str, str]) -> None:
+        """Write a secret that is not there yet."""
+        self.request("POST", where.data, {"data": fields, "options": {"cas": 0}})
+
+    def kv_destroy(self, where: KvPath) -> None:
+        """Delete a secret with all its versions; also where there is none."""
+        self.request("DELETE", where.metadata)
+
+    def kv_list(self, where: KvPath) -> list[str]:
+        """Names right below a path."""
+        path = f"{where.metadata}/?list=true"
+        status, value = self._ask("GET", path, max_bytes=MAX_LIST_BYTES)
+        if status == 404:
+            self._absent(path, value)
+            return []
+        return [str(name) for name in (value.get("data") or {}).get("keys") or ()]
+
+    def capabilities(self, paths: list[str]) -> dict[str, list[str]]:
+        """What the token may do at each path."""
+        value = self.request("POST", "sys/capabilities-self", {"paths": paths})
+        found = value.get("data") or value
+        return {path: [str(what) for what in found.get(path) or ()] for path in paths}
+
+    # -- single secrets, and the transit engine
 
     def secret(self, where: SecretPath) -> str:
         """A field of the newest version of a KV secret."""

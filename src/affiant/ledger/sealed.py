@@ -1,6 +1,6 @@
 """Sealed fields: values that an entry commits to and that lie beside the ledger, encrypted under their subject's key.
 
-The key is made of a half in `records.db` (wrapped by the keyring's master) and a half outside the home (`kit.halves`). The salt of the
+The key is made of a half in `records.db` (wrapped by the keyring's master) and a half outside the home (`kit.halfstore`). The salt of the
 commitment is encrypted with the value, so that destroying the key also closes the commitment for ever; the entry and every proof stay.
 Tables are part of `records.db` (secure_delete on), so that a value is there exactly if its event is. Leaves out: who may see or destroy
 (`records`), checking what is revealed (`proof.sealed`).
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from affiant.kit.crypto import seal, unseal
 from affiant.kit.errors import BadInput, CouldNotLook, NotFound
-from affiant.kit.halves import Halves
+from affiant.kit.halfstore import HalfStore
 from affiant.kit.sql import Connection
 from affiant.ledger.envelope import Draft
 from affiant.ledger.registry import REGISTRY
@@ -80,7 +80,7 @@ class SealedStore:
         halves: the halves outside.
     """
 
-    def __init__(self, connection: Connection, master: bytes, halves: Halves) -> None:
+    def __init__(self, connection: Connection, master: bytes, halves: HalfStore) -> None:
         self._c, self._master, self._halves = connection, master, halves
 
     @staticmethod
@@ -166,7 +166,7 @@ class SealedStore:
         return str(row[0]) if row else None
 
     def destroy(self, subject: str, now_us: int) -> int:
-        """Forget a subject's half in the home and its values; call `Halves.destroy` when this is committed.
+        """Forget a subject's half in the home and its values; the half outside is destroyed by the caller (`HalfStore.destroy`).
 
         Returns:
             How many values it had.
@@ -185,9 +185,9 @@ class SealedStore:
         """Subjects whose key was destroyed."""
         return [str(row[0]) for row in self._c.execute("SELECT subject FROM subject_keys WHERE destroyed_us > 0 ORDER BY subject")]
 
-    def live(self) -> int:
-        """How many subjects have a key here."""
-        return int(self._c.execute("SELECT count(*) FROM subject_keys WHERE destroyed_us = 0").fetchone()[0])
+    def live_subjects(self) -> list[str]:
+        """Subjects that have a key here."""
+        return [str(row[0]) for row in self._c.execute("SELECT subject FROM subject_keys WHERE destroyed_us = 0 ORDER BY subject")]
 
     def orphaned(self) -> list[str]:
         """Subjects whose half outside is gone while this home still has theirs: destroyed after this copy was made.
@@ -195,8 +195,7 @@ class SealedStore:
         Raises:
             CouldNotLook: the store of halves is not there: then nothing can be told.
         """
-        rows = self._c.execute("SELECT subject FROM subject_keys WHERE destroyed_us = 0 ORDER BY subject").fetchall()
-        return [str(row[0]) for row in rows if self._halves.get(str(row[0])) is None]
+        return self._halves.missing(self.live_subjects())
 
 
 def _bound(place: Place, committed: str) -> bytes:

@@ -8,7 +8,7 @@ alerts that were raised. Nothing is read while no policy asks for an alert. Leav
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -82,6 +82,7 @@ class Alerts:
         self._minutes: dict[tuple[str, int], _Minute] = {}
         self._open: dict[str, frozenset[Decided]] = {}
         self._raised: dict[tuple[str, str, int], Alert] = {}
+        self._read_back: dict[tuple[str, str, int], int] = {}
 
     def due(self, now_us: int) -> bool:
         """Whether a minute has begun since the last look."""
@@ -130,7 +131,9 @@ class Alerts:
     def _take(self, event: Event) -> None:
         body = event.body
         if event.type == "guard.alert":
-            self._raised[event.ref, str(body["rule"]), int(body["from"])] = Alert(event.ref, told(event.ref, body), int(body["to"]))
+            key = (event.ref, str(body["rule"]), int(body["from"]))
+            self._raised[key] = Alert(event.ref, told(event.ref, body), int(body["to"]))
+            self._read_back[key] = int(body["to"])
             return
         minute = self._minutes.setdefault((str(body.get("route", "")), event.at_us // MINUTE_US), _Minute())
         made = frozenset(_decided(body.get("decisions", ())))
@@ -147,7 +150,9 @@ class Alerts:
 
     def _forget(self, before_us: int) -> None:
         self._minutes = {key: minute for key, minute in self._minutes.items() if (key[1] + 1) * MINUTE_US > before_us}
-        self._raised = {key: alert for key, alert in self._raised.items() if alert.until_us > min(before_us, self._looked_us - DAY_US)}
+        oldest_us = min(before_us, self._looked_us - DAY_US)
+        self._raised = {key: alert for key, alert in self._raised.items() if alert.until_us > oldest_us}
+        self._read_back = {key: until_us for key, until_us in self._read_back.items() if until_us > oldest_us}
 
     # -- judging
 
@@ -171,6 +176,10 @@ class Alerts:
         self._raised[route.id, alert.id, from_us] = Alert(route.id, told(route.id, body), to_us)
         return Draft("guard.alert", body, ref=route.id, tenant=route.tenant, actor="system:operations")
 
+    def told_before(self, draft: Draft) -> bool:
+        """Whether the ledger, as far as it was read, has this alert."""
+        return (draft.ref, str(draft.body["rule"]), int(draft.body["from"])) in self._read_back
+
     def withdraw(self, drafts: Sequence[Draft]) -> None:
         """Take back what could not be written, so that the next look raises it again."""
         for draft in drafts:
@@ -180,27 +189,51 @@ class Alerts:
 class Turns:
     """Which alerts this node raises: all, or where nodes share records those that no other node has taken. Blocking.
 
+    An alert that another node took waits here until that one has written it, and is this node's if it does not.
+
     Args:
         jobs: where due times are taken; None where there is one node.
     """
 
     def __init__(self, jobs: JobBook | None) -> None:
         self._jobs = jobs
-        self._taken: dict[str, int] = {}
+        self._waiting: dict[str, Draft] = {}
 
-    def mine(self, drafts: list[Draft]) -> list[Draft]:
-        """Take alerts; one that could not be written stays this node's.
+    def mine(self, drafts: list[Draft], told: Callable[[Draft], bool] = lambda draft: False) -> list[Draft]:
+        """Take alerts, new ones and what waits; they stay this node's until `written`.
+
+        Args:
+            told: whether an alert is in the ledger.
 
         Raises:
             AffiantError: shared records cannot be reached.
         """
-        if self._jobs is None or not drafts:
+        if self._jobs is None:
             return drafts
-        named = {f"alert/{draft.ref}/{draft.body['rule']}": draft for draft in drafts}
-        due = {name: int(draft.body["to"]) for name, draft in named.items()}
+        self._waiting |= {_name(draft): draft for draft in drafts}
+        self._waiting = {name: draft for name, draft in self._waiting.items() if not told(draft)}
+        due = {name: int(draft.body["to"]) for name, draft in self._waiting.items()}
+        if not due:
+            return []
         self._jobs.last(dict.fromkeys(due, 0))
-        self._taken |= {name: due[name] for name in self._jobs.take(due)}
-        return [draft for name, draft in named.items() if self._taken.get(name) == due[name]]
+        taken = self._jobs.take(due)
+        self._waiting = {name: draft for name, draft in self._waiting.items() if name not in taken.over}
+        return [draft for name, draft in self._waiting.items() if name in taken.mine]
+
+    def written(self, drafts: list[Draft]) -> None:
+        """These are in the ledger.
+
+        Raises:
+            AffiantError: shared records cannot be reached.
+        """
+        if self._jobs is not None:
+            self._jobs.done((_name(draft), int(draft.body["to"])) for draft in drafts)
+            for draft in drafts:
+                self._waiting.pop(_name(draft), None)
+
+
+def _name(draft: Draft) -> str:
+    return f"alert/{draft.ref}/{draft.body['rule']}"
 
 
 def _decided(decisions: Sequence[dict[str, Any]]) -> Iterator[Decided]:

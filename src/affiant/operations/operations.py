@@ -7,6 +7,7 @@ each simulated hour) and analytics over the ledger (assurance, in child processe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections import Counter
@@ -84,6 +85,9 @@ class Operations:
         self._alerts = Alerts(context.reader) if context.reader is not None else None
         self._turns = Turns(context.jobs)
         self._unwritten: list[Draft] = []
+        self._ended: list[Outcome] = []
+        self._durable: list[Outcome] = []
+        self._renewing: asyncio.Task[None] | None = None
         self._key_epoch = -1
         self._probe_key: ProbeKey | None = None
         self._turn = asyncio.Lock()
@@ -110,6 +114,8 @@ class Operations:
                 self._working = asyncio.create_task(self._work())
             if done is not None and done.done():
                 done.result()
+            if self._context.jobs is not None and self._scheduler.busy and (self._renewing is None or self._renewing.done()):
+                self._renewing = asyncio.create_task(self._renew())
         self._meter.save()
 
     async def run_due(self) -> list[Outcome]:
@@ -121,11 +127,12 @@ class Operations:
         outcomes = await self._work()
         await asyncio.gather(*self._apart.values())
         await self._write([])
+        await self._mark_done()
         return outcomes
 
     async def close(self) -> None:
         """Give up work under way; what was not written by then is lost with it."""
-        tasks = [task for task in (self._working, *self._apart.values()) if task is not None]
+        tasks = [task for task in (self._working, self._renewing, *self._apart.values()) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -136,14 +143,16 @@ class Operations:
             await self._raise_alerts()
             outcomes = []
             taken = await self._take()
-            for job, due_us in taken:
+            for job, due_us, number in taken:
                 if job.apart:  # first, so that it goes on beside the others
-                    self._apart[job.name] = asyncio.create_task(self._run_apart(job, due_us, self._apart.get(job.name)))
-            for job, due_us in taken:
+                    work = self._run_apart(job, due_us, number, self._apart.get(job.name))
+                    self._apart[job.name] = asyncio.create_task(work)
+            for job, due_us, number in taken:
                 if not job.apart:
-                    outcomes.append(await run_job(job, due_us))
+                    outcomes.append(await run_job(job, due_us, number))
                     self._note(outcomes[-1])
             await self._write([])
+            await self._mark_done()
             return outcomes
 
     async def _raise_alerts(self) -> None:
@@ -153,9 +162,10 @@ class Operations:
             return
         drafts = await asyncio.to_thread(alerts.look, self._context.snapshot(), now_us)
         try:
-            mine = await asyncio.to_thread(self._turns.mine, drafts)
+            mine = await asyncio.to_thread(self._turns.mine, drafts, alerts.told_before)
             if mine:
                 await self._context.append(mine)
+                await asyncio.to_thread(self._turns.written, mine)
         except AffiantError:
             alerts.withdraw(drafts)
             raise
@@ -164,32 +174,49 @@ class Operations:
         """Alerts of the last day, the newest first."""
         return self._alerts.recent(self._context.clock.now_us()) if self._alerts is not None else []
 
-    async def _take(self) -> list[tuple[Job, int]]:
+    async def _take(self) -> list[tuple[Job, int, int]]:
         """Take what is due; asking the other nodes' records is waiting, and nothing else waits for it."""
         now_us, ready = self._context.clock.now_us(), self._context.ready()
         if self._context.jobs is None:
             return self._scheduler.take(now_us, ready)
         return await asyncio.to_thread(self._scheduler.take, now_us, ready)
 
-    async def _run_apart(self, job: Job, due_us: int, before: asyncio.Task[None] | None) -> None:
+    async def _renew(self) -> None:
+        """Keep what is under way; if it cannot be kept, another node may do it again, which shows."""
+        with contextlib.suppress(AffiantError):
+            await asyncio.to_thread(self._scheduler.renew)
+
+    async def _run_apart(self, job: Job, due_us: int, number: int, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
-        self._note(await run_job(job, due_us))
+        self._note(await run_job(job, due_us, number))
 
     def _note(self, outcome: Outcome) -> None:
-        if not (outcome.ok and outcome.quiet):
+        self._ended.append(outcome)
+        if outcome.told:
             self._unwritten.append(outcome.draft())
             del self._unwritten[:-_MAX_UNWRITTEN]
 
     async def _write(self, drafts: Sequence[Draft]) -> None:
         """Make these and what waited durable, together; what could not be written waits again."""
         kept, self._unwritten = self._unwritten, []
-        if not kept and not drafts:
-            return
+        ended, self._ended = self._ended, []
         try:
-            await self._context.append([*kept, *drafts])
+            if kept or drafts:
+                await self._context.append([*kept, *drafts])
         except AffiantError:
-            self._unwritten = [*kept, *self._unwritten]
+            self._unwritten, self._ended = [*kept, *self._unwritten], [*ended, *self._ended]
+            raise
+        self._durable += ended
+
+    async def _mark_done(self) -> None:
+        """Nobody needs to do again what ended and is written. Where that cannot be said, it is said later."""
+        durable, self._durable = self._durable, []
+        try:
+            if durable:
+                await asyncio.to_thread(self._scheduler.done, durable)
+        except AffiantError:
+            self._durable = [*durable, *self._durable]
             raise
 
     def due_items(self) -> list[tuple[str, int]]:

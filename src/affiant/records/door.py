@@ -13,7 +13,7 @@ from typing import Any
 from affiant.kit.clock import Clock
 from affiant.kit.crypto import check_password, hash_password, secret_hash
 from affiant.kit.errors import BadInput, Forbidden, NotFound
-from affiant.kit.halves import Halves
+from affiant.kit.halfstore import open_halves
 from affiant.kit.home import Home
 from affiant.kit.keyring import Keyring
 from affiant.ledger import Draft
@@ -47,6 +47,7 @@ from affiant.records.outbox import Outbox
 from affiant.records.policies import built_in_policies
 from affiant.records.references import scope_faults
 from affiant.records.sealed import SealedRecords
+from affiant.records.slices import Slices
 from affiant.records.snapshot import STALE_OK_MS, Snapshot
 from affiant.records.unit import Units, actor_of
 
@@ -76,7 +77,7 @@ class Records:
         self.home, self.clock = home, clock
         self._keyring, self._resolve, self._judge = keyring, resolve, judge
         self._units = Units(home, keyring.master, clock, on_commit, create)
-        self._halves = Halves(home, keyring.master)
+        self._halves = open_halves(home, keyring.master)
         self.sealed = SealedRecords(self._units, self._halves, self.require)
         """Sealed values, subjects' keys and legal holds."""
         self.sealed.finish()
@@ -84,8 +85,10 @@ class Records:
         """Appeals against what guards decided."""
         self.nodes = self._units.nodes
         """The nodes that share these records."""
-        self.jobs: JobBook | None = SharedJobs(self._units.shared) if self._units.shared is not None else None
+        self.jobs: JobBook | None = SharedJobs(self._units.shared, home.node) if self._units.shared is not None else None
         """Which scheduled work was taken by which node; None where there is one."""
+        self.slices = Slices(self._units.shared) if self._units.shared is not None else None
+        """Where nodes that share records lease slices of limits. None where there is one node."""
         self.kept: Kept | None = Kept(self._units.shared) if self._units.shared is not None else None
         """Small sealed things that every node needs; None where there is one."""
         self.serving = False

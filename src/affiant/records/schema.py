@@ -91,13 +91,45 @@ CREATE TABLE kept (name TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT;
 """
 
 
+_SLICES = """
+CREATE TABLE slices (
+  limit_id TEXT COLLATE "C" NOT NULL, subject TEXT COLLATE "C" NOT NULL, win BIGINT NOT NULL, leased BIGINT NOT NULL,
+  over_s BIGINT NOT NULL, PRIMARY KEY (limit_id, subject, win));
+CREATE FUNCTION lease_slices(
+  limits TEXT[], subjects TEXT[], wins BIGINT[], valued BIGINT[], debts BIGINT[], wants BIGINT[], overs BIGINT[])
+RETURNS TABLE (number INT, given BIGINT) LANGUAGE plpgsql AS $$
+DECLARE
+  was BIGINT;
+BEGIN
+  FOR i IN 1 .. COALESCE(array_length(limits, 1), 0) LOOP
+    INSERT INTO slices VALUES (limits[i], subjects[i], wins[i], 0, overs[i]) ON CONFLICT DO NOTHING;
+    SELECT leased INTO was FROM slices WHERE limit_id = limits[i] AND subject = subjects[i] AND win = wins[i] FOR UPDATE;
+    number := i;
+    given := debts[i] + greatest(0, least(wants[i], valued[i] - was - debts[i]));
+    UPDATE slices SET leased = was + given WHERE limit_id = limits[i] AND subject = subjects[i] AND win = wins[i];
+    RETURN NEXT;
+  END LOOP;
+END $$;
+"""
+
+_LEASED_JOBS = """
+ALTER TABLE jobs ADD COLUMN done_us BIGINT NOT NULL DEFAULT 0, ADD COLUMN holder TEXT COLLATE "C" NOT NULL DEFAULT '',
+  ADD COLUMN until TIMESTAMPTZ NOT NULL DEFAULT '-infinity', ADD COLUMN tries BIGINT NOT NULL DEFAULT 1;
+UPDATE jobs SET done_us = due_us;
+"""
+
+
 def as_postgres(script: str) -> str:
     """The same tables in PostgreSQL. Texts compare by bytes, as SQLite does, whatever the database's own order is."""
     script = script.replace(" STRICT;", ";").replace(" INTEGER", " BIGINT").replace(" BLOB", " BYTEA")
     return script.replace(" TEXT", ' TEXT COLLATE "C"')
 
 
-POSTGRES_MIGRATIONS = tuple(as_postgres(script) for script in (_COUNTERS + _RECORDS, _V2, _V3, _V4 + _V4_INDEXES + _NODES))
+POSTGRES_MIGRATIONS = (
+    *(as_postgres(script) for script in (_COUNTERS + _RECORDS, _V2, _V3, _V4 + _V4_INDEXES + _NODES)),
+    _SLICES,
+    _LEASED_JOBS,
+)
 """Of records that nodes share. They begin with version 4: there were none before."""
 
 TABLES = (

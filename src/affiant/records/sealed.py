@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from affiant.kit.errors import BadInput, Conflict, NotFound
-from affiant.kit.halves import Halves
+from affiant.kit.halfstore import HalfStore
+from affiant.kit.vaulthalves import VaultHalves
 from affiant.ledger import Draft
 from affiant.ledger.sealed import Place, Revealed, SealedStore
 from affiant.records import people
@@ -45,7 +46,7 @@ class SealedRecords:
     halves: of subjects' keys, outside the home.
     """
 
-    def __init__(self, units: Units, halves: Halves, require: Callable[[str, str], None]) -> None:
+    def __init__(self, units: Units, halves: HalfStore, require: Callable[[str, str], None]) -> None:
         self._units, self._halves, self._require = units, halves, require
 
     def _store(self, unit: Unit) -> SealedStore:
@@ -96,7 +97,8 @@ class SealedRecords:
 
         Raises:
             Forbidden: as `require`. NotFound: it has no key. Conflict: a legal hold is on it.
-            CouldNotLook: the store of halves is not there; nothing was destroyed.
+            CouldNotLook: the store of halves cannot be reached. Then nothing is said to be destroyed; a half in a store that nodes share
+                may be gone all the same: the same command again says so.
         """
         self._require(by, "subject.destroy")
         _check_why(why)
@@ -107,15 +109,38 @@ class SealedRecords:
             count = store.destroy(subject, unit.now_us)
             body = {"by": by, "why": why, "values": count, "reapplied": 0}
             unit.emit(Draft("subject_key.destroyed", body, ref=subject, actor=actor_of(by)))
-        self._halves.destroy(subject)
+            if self._halves.shared:  # over a network it may fail: then nothing says that it was done
+                self._halves.destroy(subject)
+        if not self._halves.shared:
+            self._halves.destroy(subject)
         self._units.database.forget_pages("subject_keys", "sealed")
         return count
 
     def finish(self) -> int:
-        """Destroy halves that a kill between commit and destruction left; how many. Called at start; without the store there are none."""
+        """Destroy halves that a kill between commit and destruction left; how many. Called at start; without the store there are none.
+
+        In a store that nodes share none are left: there a half goes before the commit.
+        """
+        if self._halves.shared:
+            return 0
         with self._units.read() as store:
             subjects = SealedStore(store.connection, b"", self._halves).destroyed()
         return sum(self._halves.destroy(subject) for subject in subjects) if subjects and self._halves.there else 0
+
+    def copy_halves(self, target: VaultHalves) -> int:
+        """Bring the halves of all subjects that have a key into another store; how many. Nothing may be sealed or forgotten meanwhile.
+
+        Raises:
+            CouldNotLook: a store cannot be reached, or a half is not where it was put: repeat it, the old store is as it was.
+        """
+        with self._units.read() as store:
+            subjects = SealedStore(store.connection, b"", self._halves).live_subjects()
+        gone = set(self._halves.missing(subjects))
+        for subject in subjects:
+            half = None if subject in gone else self._halves.get(subject)
+            if half is not None:
+                target.put(subject, half)
+        return len(subjects) - len(gone)
 
     def reapply(self, by: str) -> list[str]:
         """After an older copy of the home was restored: destroy again what was destroyed since; gives the subjects.
@@ -127,7 +152,7 @@ class SealedRecords:
         with self._units.write() as unit:
             store = self._store(unit)
             subjects = store.orphaned()
-            if self._units.shared is not None and subjects and len(subjects) == store.live():
+            if self._units.shared is not None and not self._halves.shared and subjects and len(subjects) == len(store.live_subjects()):
                 raise Conflict(
                     "The store of halves here holds none of any subject's.",
                     "Run this on the node that keeps them. If all were destroyed, forget each by `affiant person forget`.",

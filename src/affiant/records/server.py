@@ -21,13 +21,15 @@ import msgspec
 from affiant.kit.errors import AffiantError, CouldNotLook
 from affiant.records.door import Records
 from affiant.records.frames import pack, read_frame, socket_name
+from affiant.records.granting import Granting
 from affiant.records.leases import LeaseBook
 from affiant.records.nodes import Elsewhere
-from affiant.records.snapshot import Ack, Confirm, Grant, Lease, Push, Snapshot, ToControl
+from affiant.records.snapshot import Ack, Confirm, Lease, Push, Snapshot, ToControl
 from affiant.records.tenants import month_of
 
 POLL_S = 0.05
 CONFIRM_S = 0.25
+CONTACT_S = 1.0
 SETTLE_S = 1.0
 _MAX_FROM_WORKER = 64 * 1024
 _decoder = msgspec.msgpack.Decoder(ToControl)
@@ -79,7 +81,8 @@ class SnapshotServer:
     def __init__(self, records: Records, path: Path, leases: Path | None = None) -> None:
         self.records, self.path = records, path
         records.serving = True
-        self._book = LeaseBook(leases or records.home.derived / "leases")
+        book = LeaseBook(leases or records.home.derived / "leases", records.slices is not None)
+        self._limits = Granting(book, records.clock, records.slices, self._in_contact)
         self._thread = ThreadPoolExecutor(1, "snapshot")
         self._ending_thread = ThreadPoolExecutor(1, "revocations")
         self._ending: asyncio.Future[tuple[str, ...]] | None = None
@@ -97,8 +100,6 @@ class SnapshotServer:
         self._started = 0.0
         self.revoking_fault: AffiantError | None = None
         """Why revocations that are in effect cannot be recorded as such. None while all is well."""
-        self.lease_fault: AffiantError | None = None
-        """Why limits cannot be leased. None while all is well."""
         self.fault: AffiantError | None = None
         """Why snapshots stand still: records could not be read. None while all is well."""
 
@@ -112,6 +113,11 @@ class SnapshotServer:
         if self._snapshot is None:
             raise CouldNotLook("The snapshot server has not started.", "Start it first.")
         return self._snapshot
+
+    @property
+    def lease_fault(self) -> AffiantError | None:
+        """Why limits cannot be leased. None while all is well."""
+        return self._limits.fault
 
     @property
     def view(self) -> ServiceView:
@@ -151,7 +157,7 @@ class SnapshotServer:
             os.chmod(self.path, 0o600)
         except OSError as error:
             raise CouldNotLook(f"{self.path} cannot be made: {error.strerror}.", "Make the home writable for Affiant.") from error
-        self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._confirm())]
+        self._tasks = [asyncio.create_task(work) for work in (self._follow(), self._confirm(), self._limits.run())]
 
     async def stop(self) -> None:
         """Close the socket and every connection."""
@@ -168,7 +174,8 @@ class SnapshotServer:
             await self._server.wait_closed()
         self._ending_thread.shutdown()
         self._thread.shutdown()
-        self._book.close()
+        with contextlib.suppress(CouldNotLook):
+            await self._limits.close()
 
     async def wait_epoch(self, epoch: int, timeout_s: float) -> bool:
         """Wait until every worker in contact, of every node, decides from `epoch` or a later one; False if that did not happen in time."""
@@ -207,7 +214,7 @@ class SnapshotServer:
         if self._snapshot is not None and snapshot.epoch == self._snapshot.epoch:
             return
         self._snapshot, self._revoking = snapshot, True
-        self._book.set_limits(snapshot.limits)
+        self._limits.book.set_limits(snapshot.limits)
         frame = pack(Push(snapshot, look.began_ns))
         for worker in list(self._workers):
             worker.writer.write(frame)
@@ -232,6 +239,10 @@ class SnapshotServer:
         if self._snapshot is None or (not self._workers and time.monotonic() - self._started < SETTLE_S):
             return 0  # workers of a control that died are on their way back; they may still decide from an older epoch
         return min((worker.epoch for worker in self._workers), default=self._snapshot.epoch)
+
+    def _in_contact(self) -> bool:
+        """Whether records answered a moment ago."""
+        return self.fault is None and time.monotonic_ns() - self._looked_ns < CONTACT_S * 1e9
 
     async def _end_revocations(self) -> None:
         """Have `key.revoked` written for what every worker in contact, of every node, has confirmed.
@@ -297,13 +308,7 @@ class SnapshotServer:
 
     async def _take(self, worker: _Worker, message: Ack | Lease) -> None:
         if isinstance(message, Lease):
-            try:
-                granted = self._book.grant(message, self.records.clock.now_us() // 1_000_000)
-            except CouldNotLook as error:
-                self.lease_fault = error  # no answer: the worker refuses with `limits_unavailable`, which is not `used up`
-                return
-            self.lease_fault = None
-            worker.writer.write(pack(Grant(message.number, granted)))
+            self._limits.take(message, worker.writer.write)
             return
         moved = message.epoch != worker.epoch
         worker.name, worker.epoch, worker.heard = message.worker, message.epoch, time.monotonic()

@@ -14,6 +14,8 @@ RISKS = ("low", "limited", "high")
 DEFAULT_RISK = "limited"
 STALE_OK_MS = 10_000
 """For so long a worker decides without news from control."""
+SHARE = 50
+"""A slice is at most this part of a limit, unless one exchange needs more."""
 
 
 class KeySnap(msgspec.Struct, frozen=True, array_like=True):
@@ -230,17 +232,21 @@ class Ack(msgspec.Struct, frozen=True, tag="ack"):
 
 
 class Lease(msgspec.Struct, frozen=True, tag="lease"):
-    """Worker -> control: wants a slice of a limit for the window that starts at `window` (unix seconds // window_s)."""
+    """Worker -> control: wants a slice of a limit for the window that starts at `window` (unix seconds // window_s).
+
+    An exchange that waits cannot do without `need` (0: all of `want`).
+    """
 
     number: int
     limit: str
     subject: str
     window: int
     want: int
+    need: int = 0
 
 
 class Grant(msgspec.Struct, frozen=True, tag="grant"):
-    """Control -> worker: the slice granted (0: exhausted)."""
+    """Control -> worker: the slice granted (less than needed: exhausted; below 0: nobody can tell now)."""
 
     number: int
     granted: int

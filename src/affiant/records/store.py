@@ -254,7 +254,11 @@ class Store:
             "UPDATE appeals SET state = ?, decided_by = ?, decided_us = ?, decision = ? WHERE id = ?", state, by, now_us, decision, appeal
         )
 
-    # -- legal holds
+    # -- subjects' keys, legal holds
+
+    def live_subjects(self) -> int:
+        """How many subjects have a key."""
+        return int(self._all("SELECT count(*) FROM subject_keys WHERE destroyed_us = 0")[0][0])
 
     def holds(self) -> list[tuple[str, str, str, str, int]]:
         """(id, scope, why, by, from) of holds in force, oldest first."""
