@@ -258,7 +258,9 @@ class Walk:
         if caller.started:
             return
         if (ticket.opened or ticket.unrecorded) and not closing.closed:
-            outcome = {"answer_cut": CUT, "provider_timeout": TIMED_OUT, "internal_error": CUT}.get(refusal.code, PROVIDER_FAILED)
+            outcome = {"answer_cut": CUT, "guards_busy": CUT, "provider_timeout": TIMED_OUT, "internal_error": CUT}.get(
+                refusal.code, PROVIDER_FAILED
+            )
             try:
                 await closing.close(outcome, NONE, refusal.known.status, ())
             except Refusal as worse:

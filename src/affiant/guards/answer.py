@@ -42,13 +42,11 @@ class AnswerContext:
         parts: parts as received, before redaction.
         pseudonyms: to be undone for the caller.
         expected: what the request asks of the answer's form, if anything.
-        stream: whether the answer is streamed.
     """
 
     parts: tuple[Part, ...]
     pseudonyms: Pseudonyms
     expected: Expected | None = None
-    stream: bool = False
 
 
 @dataclass(slots=True)

@@ -156,7 +156,7 @@ class GuardChain:
         stopping = [decision for decision in decisions if decision.action in _STOPS]
         changed = exchange if parts == list(original) else replace(exchange, parts=tuple(parts))
         blocked = stopping[0] if stopping and work.enforce else None
-        context = AnswerContext(original, work.pseudonyms, exchange.expected, exchange.stream)
+        context = AnswerContext(original, work.pseudonyms, exchange.expected)
         return Verdict(
             changed, tuple(decisions), blocked, bool(stopping) and not work.enforce, context, labels.detected(seen, policy.labels)
         )
@@ -170,7 +170,7 @@ class GuardChain:
         )  # fmt: skip
 
     def after(self, context: AnswerContext, policy: Policy, mode: Mode, text: str) -> tuple[Decision, ...]:
-        """What is decided about a whole answer once it is there: groundedness, quality, and the form of one that was streamed."""
+        """What is decided about a whole answer once it is there: groundedness and quality."""
         return judge(context, policy, mode is Mode.ENFORCE, text, self.toolbox)
 
     def _finder(self, policy: Policy) -> Finder:

@@ -9,6 +9,8 @@ from affiant.guards.chain import INJECTION, STAGES, GuardChain
 from affiant.guards.model import SEVERITY, Action, Decision, Exchange, Hit, Kind, Mode, Part, Policy, Role
 from affiant.guards.quality.schema import Expected
 from affiant.guards.redact import Pseudonyms
+from affiant.guards.structured import GUARD as SCHEMA
+from affiant.guards.structured import Output, decided, fault_of
 
 _KINDS = {Role.TOOL: Kind.TOOL_RESULT, Role.DOCUMENT: Kind.TOOL_RESULT}
 
@@ -54,11 +56,14 @@ def inspect(
         asked = [Part("context", Role.DOCUMENT, Kind.TEXT, context)] if context else []
         if question:
             asked.append(Part("question", Role.USER, Kind.TEXT, question))
-        request = AnswerContext(tuple(asked), Pseudonyms(), expected, stream=True)
+        request = AnswerContext(tuple(asked), Pseudonyms())
         guard = chain.answer(request, policy, Mode.WATCH)
         guard.text(text)
         decisions += guard.decisions()
         decisions += chain.after(request, policy, Mode.WATCH, text)
+        if SCHEMA in policy.guards and expected is not None and expected.asks:
+            fault = fault_of(Output(text), expected)
+            decisions += decided(policy.guards[SCHEMA], ((0, fault),) if fault else (), 0, False)
     return _summed(decisions)
 
 
