@@ -102,6 +102,7 @@ class Ticket:
         surface: name of the surface, or `models`, or `other`.
         chain: the route's links that may serve it.
         detected: label that the policy gives to what the request holds.
+        detected_out: and to what the answer holds.
         attempts: as `exchange.closed` lists them.
         uninspected_out: parts of the answer that nobody could read.
         upstream_s: real seconds spent waiting for providers.
@@ -120,6 +121,7 @@ class Ticket:
     stream: bool = False
     decisions_in: tuple[Decision, ...] = ()
     detected: str = ""
+    detected_out: str = ""
     opened: bool = False
     unrecorded: bool = False
     attempts: list[dict[str, Any]] = field(default_factory=list)
@@ -254,6 +256,8 @@ class Recorder:
             body["scores"] = scores
         if ticket.uninspected_out:
             body["uninspected"] = ticket.uninspected_out
+        if ticket.detected_out:
+            body["detected"] = ticket.detected_out
         if ticket.provider:
             body["provider"], body["model"] = ticket.provider, ticket.model
         if ticket.first_s:

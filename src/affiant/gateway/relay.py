@@ -206,7 +206,7 @@ class Relay:
         ticket, answer = self._ticket, self._answer
         ticket.tokens_in, ticket.tokens_out = answer.usage or (len(ticket.body) // 4, answer.chars // 4)
         answer.settle()
-        ticket.uninspected_out = self._outbound.uninspected
+        ticket.uninspected_out, ticket.detected_out = self._outbound.uninspected, self._outbound.detected
 
 
 async def _drain(connection: Connection) -> None:

@@ -185,7 +185,7 @@ class Walk:
         answer = await form.settle(answer, lambda: self._guarded(forwarder, route), lambda: forwarder.more)
         attempt, outbound, body = answer.attempt, answer.outbound, answer.body
         ticket.provider, ticket.model = attempt.link.provider, attempt.link.model
-        ticket.uninspected_out = outbound.uninspected
+        ticket.uninspected_out, ticket.detected_out = outbound.uninspected, outbound.detected
         decisions = outbound.decisions() + answer.passed + form.decisions
         if not outbound.blocked:
             after = await closing.after(answer.reply.text)

@@ -156,17 +156,18 @@ class GuardChain:
         stopping = [decision for decision in decisions if decision.action in _STOPS]
         changed = exchange if parts == list(original) else replace(exchange, parts=tuple(parts))
         blocked = stopping[0] if stopping and work.enforce else None
-        context = AnswerContext(original, work.pseudonyms, exchange.expected)
+        context = AnswerContext(original, work.pseudonyms, exchange.expected, exchange.label)
         return Verdict(
             changed, tuple(decisions), blocked, bool(stopping) and not work.enforce, context, labels.detected(seen, policy.labels)
         )
 
     def answer(self, context: AnswerContext, policy: Policy, mode: Mode, secret: bytes = b"", watch: Watch = NO_WATCH) -> AnswerGuard:
         """The guard of one answer, streamed or whole."""
-        leaking = policy.guards.get(LEAKAGE)
+        leaking, enforce = policy.guards.get(LEAKAGE), mode is Mode.ENFORCE
         return AnswerGuard(
-            context, policy.guards.get(OUTPUT), mode is Mode.ENFORCE, secret or self._secret, self._finder(policy),
+            context, policy.guards.get(OUTPUT), enforce, secret or self._secret, self._finder(policy),
             rule_at(leaking, ANSWER) if leaking else None, watch, policy.own.reach if policy.own else 0,
+            labels.AnswerLabels(policy, context.label, enforce) if policy.label_answers else None,
         )  # fmt: skip
 
     def after(self, context: AnswerContext, policy: Policy, mode: Mode, text: str) -> tuple[Decision, ...]:

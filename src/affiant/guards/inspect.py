@@ -12,6 +12,7 @@ from affiant.guards.redact import Pseudonyms
 from affiant.guards.structured import GUARD as SCHEMA
 from affiant.guards.structured import Output, decided, fault_of
 
+_LABEL = "internal"
 _KINDS = {Role.TOOL: Kind.TOOL_RESULT, Role.DOCUMENT: Kind.TOOL_RESULT}
 
 
@@ -50,13 +51,13 @@ def inspect(
         expected: the form that an assistant's text was asked to have.
     """
     part = Part("text", role, _KINDS.get(role, Kind.TEXT), text)
-    exchange = Exchange("inspection", "inspection", "", "", "internal", False, (part,))
+    exchange = Exchange("inspection", "inspection", "", "", _LABEL, False, (part,))
     decisions = list(chain.inbound(exchange, policy, Mode.WATCH).decisions)
     if role is Role.ASSISTANT:
         asked = [Part("context", Role.DOCUMENT, Kind.TEXT, context)] if context else []
         if question:
             asked.append(Part("question", Role.USER, Kind.TEXT, question))
-        request = AnswerContext(tuple(asked), Pseudonyms())
+        request = AnswerContext(tuple(asked), Pseudonyms(), label=_LABEL)
         guard = chain.answer(request, policy, Mode.WATCH)
         guard.text(text)
         decisions += guard.decisions()

@@ -91,7 +91,7 @@ _TYPES = (
         "route": "route id", "key": "key id", "provider?": "that served", "model?": "that served",
         "attempts": "list of {id, provider, model, version, status, ms}: id is the opaque request id sent",
         "tokens_in": "count", "tokens_out": "count", "ms": "total", "ms_first?": "to first byte", "ms_added": "by Affiant",
-        "uninspected?": "parts of the answer not inspected",
+        "uninspected?": "parts of the answer not inspected", "detected?": "label of what the answer holds, by the policy",
         "decisions": _DECISIONS, "scores?": _SCORES, "commit_released?": "hex, to the answer as released"}),
     EventType("exchange.refused", "gateway", "Refused before forwarding.", {
         "surface": "as in opened; models, other", "route?": "route id named", "key?": "key id", "code": "stable code",
@@ -195,6 +195,7 @@ _TYPES = (
     EventType("policy.set", "records", "A policy. ref = policy id.", {
         "digest": "hex", "guards": "list of {guard, action, how?}", "redacts": "list of PII types", "on_evidence_loss": "refuse or open",
         "on_busy?": "pass_flagged; omitted where it refuses", "labels?": "list of {type, label}", "on_label?": "flag or block",
+        "labels_in?": "both: labels are detected in answers too; omitted where in requests only",
         "keep_pseudonyms_s?": "seconds for which conversations keep pseudonyms, sealed",
         "at?": "list of {guard, place, action}: where a part's place changes what is done",
         "overrides?": "list of {risk?, tenant?, guard, action}: by risk of the route or by tenant",

@@ -129,7 +129,7 @@ def _departures(content: Content) -> dict[str, Any]:
         for guard, rule in sorted(override["guards"].items())
     ]
     busy = {name: content[name] for name in ("on_busy", "keep_pseudonyms_s") if name in content}
-    labels = {name: content[name] for name in ("labels", "on_label") if name in content}
+    labels = {name: content[name] for name in ("labels", "on_label", "labels_in") if name in content}
     if labels:
         labels["labels"] = [{"type": name, "label": label} for name, label in content["labels"].items()]
     return busy | labels | ({"at": at} if at else {}) | ({"overrides": overrides} if overrides else {})
