@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 
 from affiant.gateway.admit import admit, authenticate
+from affiant.gateway.betas import asked_betas
 from affiant.gateway.caller import Caller, CallerLeft
 from affiant.gateway.closing import STOPS, Closing
 from affiant.gateway.codes import CODES, GUARD_REASONS
@@ -123,6 +124,7 @@ class Walk:
         self._spent = await parts.limits.reserve(tables, ticket.key, ticket.named_route, tokens, ticket.now_us)
         route = ticket.route = admit(tables, ticket.key, asked.model, self._surface.format)
         ticket.chain = route.chains[self._surface.format]
+        ticket.betas = asked_betas(caller.scope["headers"], ticket.chain, self._surface.format)
         await self._guard_request(request, route)
         live = self._live = Live(ticket.key.id, route.id)
         parts.open.add(live)

@@ -79,6 +79,7 @@ _TYPES = (
         "route": "route id", "key": "key id", "label": "classification in force",
         "detected?": "label of what the request holds, by the policy", "mode": "watch, warn or enforce",
         "risk?": "of the route: low or high; omitted where limited", "stream": "0/1", "overlap": "0/1",
+        "betas?": "list of features that a header turns on at the provider",
         "links": "list of {provider, model, version, cap}: permitted, of the surface's format, in order, cap = most attempts",
         "decisions": _DECISIONS, "scores?": _SCORES, "guards?": "digest of the versions of guards: ref of guards.loaded",
         "parts": "content parts seen", "uninspected": "parts not inspected",
@@ -171,6 +172,7 @@ _TYPES = (
     EventType("provider.set", "records", "A registered provider.", {
         "kind": "openai or anthropic: the format that it speaks",
         "base_url": "URL", "region": "text", "network": "public or private", "labels": "list it may receive",
+        "betas?": "list of features that callers may turn on there by a header",
         "change": "change id"}, carried=True, ended_by=("provider.removed",)),
     EventType("provider.removed", "records", "A provider is gone.", {"change": "change id"}),
     EventType("provider.usage", "records", "A provider's own count for a key and day. ref = provider id.", {

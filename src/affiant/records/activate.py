@@ -105,7 +105,10 @@ def _write_kind(unit: Unit, change: Change, before: Content | None, approved_by:
         } | _departures(content))  # fmt: skip
         _repeat_routes(unit, target, change.id, actor)
     elif change.kind == "provider":
-        emit("provider.set", {name: content[name] for name in ("kind", "base_url", "region", "network", "labels")})
+        emit(
+            "provider.set",
+            {name: content[name] for name in ("kind", "base_url", "region", "network", "labels", "betas") if name in content},
+        )
     elif change.kind == "protected":
         told = {name: content[name] for name in ("what", "label", "tenant", "words")}
         emit("protected.set", told | {"prints": len(content["prints"]) // 16})

@@ -38,6 +38,7 @@ class ProviderSnap(msgspec.Struct, frozen=True, array_like=True):
     region: str
     network: str
     labels: tuple[str, ...]
+    betas: tuple[str, ...] = ()
 
 
 class ModelSnap(msgspec.Struct, frozen=True, array_like=True):
