@@ -83,6 +83,25 @@ guards:
     assert "policy.detectors[0].patterns[0]" in capsys.readouterr().err
 
 
+def test_a_text_is_tried_in_one_case(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who wrote it, risk and label of the route, and tenant say which rules hold; exit code 1 where it would be blocked."""
+    file = tmp_path / "bank.yaml"
+    file.write_text(
+        "{id: bank, labels: {EMAIL: confidential}, on_label: block, guards: {pii: {action: flag, at: {tool: {action: allow}}}},"
+        " overrides: [{risk: high, guards: {pii: {action: redact}}}, {risk: high, tenant: acme, guards: {pii: {action: block}}}]}"
+    )
+    cases = [
+        ([], "block", 1),  # above the label that a route has where nothing is said
+        (["--label", "confidential"], "flag", 0),
+        (["--label", "restricted", "--role", "tool"], "allow", 0),
+        (["--label", "confidential", "--risk", "high"], "redact", 0),
+        (["--label", "confidential", "--risk", "high", "--tenant", "acme"], "block", 1),
+    ]
+    for options, decision, code in cases:
+        assert main(["guard", "test", "dana.whitfield@example.org", "--policy", str(file), "--json", *options]) == code
+        assert json.loads(capsys.readouterr().out)["decision"] == decision, options
+
+
 def test_an_answer_is_held_to_a_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As a stream would be judged; a schema that reaches outside is refused with what to change."""
     schema = tmp_path / "schema.json"

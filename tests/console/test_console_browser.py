@@ -103,7 +103,7 @@ def paths(world: World) -> list[str]:
     exchanges = [event.ref for _, event in reader.of_types("exchange.opened", "exchange.refused")]
     return [
         "/", "/exchanges", "/controls", "/controls/PI-5.1", "/controls/AUD-4.1", "/populations", "/changes", "/people", "/ledger",
-        "/entries/0", f"/populations/{freezes[-1]}", *(f"/exchanges/{each}" for each in exchanges),
+        "/guards", "/entries/0", f"/populations/{freezes[-1]}", *(f"/exchanges/{each}" for each in exchanges),
     ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,16 +13,20 @@ from hypothesis import strategies as st
 
 from affiant.gateway.faults import LinkFault, Refusal
 from affiant.gateway.fixed import without_redaction
+from affiant.gateway.guardpool import GuardPool
 from affiant.gateway.outbound import Outbound
 from affiant.gateway.reply import Reply
+from affiant.gateway.streamform import StreamForm
 from affiant.gateway.streaming import StreamedAnswer
 from affiant.gateway.surfaces import SURFACES, Asked, Surface
 from affiant.gateway.wire import read_request
 from affiant.guards import Action, AnswerContext, GuardChain, GuardRule, Mode, Policy
+from affiant.guards.quality.schema import Expected, compiled
 from affiant.guards.redact import Pseudonyms
 
-POLICY = Policy("p", "d", {"output": GuardRule(Action.REDACT), "pii": GuardRule(Action.REDACT)})
-CHAIN = GuardChain(b"x")
+POLICY = Policy("p", "d", {"output": GuardRule(Action.REDACT), "pii": GuardRule(Action.REDACT), "schema": GuardRule(Action.BLOCK)})
+EXPECTED = Expected(compiled({"type": "object"}), True, {"m": compiled({"type": "object", "required": ["a"]})})
+CHAIN, POOL = GuardChain(b"x"), GuardPool()
 _FIELDS = (
     "type index delta choices message messages content content_block text usage finish_reason role tool_calls function arguments "
     "partial_json response output item part sequence_number output_index content_index error id model input input_tokens output_tokens "
@@ -32,6 +37,7 @@ _TEXTS = st.sampled_from([
     "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop", "text_delta",
     "input_json_delta", "response.created", "response.output_text.delta", "response.output_text.done", "response.completed", "error",
     "response.function_call_arguments.delta", "response.content_part.added", "message", "completed", "stop", "user", "m",
+    "response.function_call_arguments.done", "response.output_item.added", "response.output_item.done", "function_call", "tool_use",
     "write to dana.whitfield@example.com", '{"a": "\\u0040', "\n", "é", "", "x" * 200,
 ])  # fmt: skip
 _JSON = st.recursive(
@@ -64,13 +70,17 @@ def _or_fault(call: Callable[[], bytes]) -> bytes:
 def test_any_events_are_frames_or_a_fault(surface: Surface, mode: Mode, events: list[Any]) -> None:
     """No other error; what is released in enforce holds no address, and the frame that ends the stream is never among the others."""
     outbound = _outbound(mode)
-    answer = StreamedAnswer(surface, outbound, Asked("m", True, 10), keep=True)
+    form = StreamForm(POLICY, mode, EXPECTED, POOL)
+    answer = StreamedAnswer(surface, outbound, Asked("m", True, 10), form, keep=True)
     released = b""
     for event in events:
         if answer.ended:
             break
         released += _or_fault(lambda event=event: answer.chunk(msgspec.json.encode(event)))  # type: ignore[misc]
+        asyncio.run(form.settle())
     answer.settle()
+    asyncio.run(form.finish())
+    assert len(form.decisions(whole=True)) == 1
     outbound.decisions()
     assert bool(answer.last) == answer.ended and isinstance(answer.text(), str)
     assert mode is Mode.WATCH or b"dana.whitfield@example.com" not in _without_fixed(released)

@@ -74,9 +74,24 @@ def test_records_and_guards_know_the_same_labels_in_the_same_order() -> None:
 
 @pytest.mark.parametrize(
     ("more", "says"),
-    [("labels: {NOTHING: internal}", "not a type"), ("labels: {EMAIL: secret}", "one of: public"), ("on_label: block", "without `labels`")],
+    [
+        ("labels: {NOTHING: internal}", "not a type"),
+        ("labels: {EMAIL: secret}", "one of: public"),
+        ("on_label: block", "without `labels`"),
+        ("labels_in: both", "without `labels`"),
+        ("labels: {EMAIL: internal}, labels_in: answers", "one of: requests, both"),
+    ],
 )
 def test_faults_of_labels_name_their_place(more: str, says: str) -> None:
     """Before they are recorded."""
     with pytest.raises(FaultyInput, match=says):
         _seen("x", "internal", "{id: p, guards: {pii: {action: redact}}, " + more + "}")
+
+
+def test_labels_of_answers_are_asked_for() -> None:
+    """A policy that does not name them has the digest that it had; one that does says so in its record."""
+    plain, asked, said = (
+        read_file(parse_yaml(POLICY + more, "p.yaml"), "p.yaml")[1] for more in ("", "labels_in: both", "labels_in: requests")
+    )
+    assert plain == said and "labels_in" not in plain and asked["labels_in"] == "both"
+    assert read_policy(policy_snap("p", asked)).label_answers and not read_policy(policy_snap("p", plain)).label_answers

@@ -9,7 +9,7 @@ import pytest
 
 from affiant.guards import Action, GuardRule
 from affiant.guards.quality.schema import MAX_BYTES, Expected, SchemaRefused, compiled
-from affiant.guards.structured import decided, decided_on_request, expected_of, look, look_at_text
+from affiant.guards.structured import decided, decided_on_request, expected_of, look
 
 PERSON = {
     "type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}, "required": ["name", "age"],
@@ -213,7 +213,6 @@ def test_decisions_name_keywords_only() -> None:
         (Action.BLOCK, "answer_invalid", 1, ["schema/type"])
     ]
     assert decided(GuardRule(Action.ALLOW), faults, 0, True)[0].action is Action.ALLOW
-    assert look_at_text("no", ASKED) == ((0, "not_json"),) and look_at_text("", ASKED) == ()
     hostile = expected_of({"response_format": {"type": "json_schema", "json_schema": {"schema": {"$ref": "http://x"}}}})
     assert not hostile.schema and decided_on_request(GuardRule(Action.BLOCK), hostile, True).reason == "schema_unusable"
     assert decided_on_request(GuardRule(Action.BLOCK), Expected(), True).action is Action.ALLOW

@@ -102,6 +102,17 @@ def test_a_key_waits_for_its_owner(tmp_path: Path) -> None:
         assert [key.key.id for key in again.secrets] == ["k2"]
 
 
+def test_features_of_a_provider_are_listed_in_its_record(tmp_path: Path) -> None:
+    """In the event and in what workers get; a record that names none has the digest that it had."""
+    with world(tmp_path) as w:
+        before = w.records.record("provider", "sim")
+        assert "betas" not in before.content and "betas" not in w.events("provider.set")[0].body
+        listed = COMPANY["providers"][0] | {"betas": ["responses=v1", "context-1m-2025-08-07"]}
+        w.in_force("provider", "sim", {name: value for name, value in listed.items() if name != "id"})
+        assert w.events("provider.set")[-1].body["betas"] == ["context-1m-2025-08-07", "responses=v1"]
+        assert [each.betas for each in w.records.compile().providers if each.id == "sim"] == [("context-1m-2025-08-07", "responses=v1")]
+
+
 _FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown section": ({"modles": []}, "modles", "not a section"),
     "unknown field": ({"people": [{"id": "x", "roles": ["admin"], "mail": "x"}]}, "people[0].mail", "not a known field"),
@@ -112,6 +123,17 @@ _FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "literal secret": (
         {"providers": [{"id": "p", "kind": "openai", "base_url": "https://public.example", "secret_ref": "sk-live-123"}]},
         "providers[0].secret_ref", "by reference",
+    ),
+    "beta that is no name": (
+        {"providers": [{"id": "p", "kind": "openai", "base_url": "https://public.example", "secret_ref": "env:X", "betas": ["a b"]}]},
+        "providers[0].betas[0]", "name of a feature",
+    ),
+    "too many betas": (
+        {"providers": [
+            {"id": "p", "kind": "openai", "base_url": "https://public.example", "secret_ref": "env:X",
+             "betas": [f"b{number}" for number in range(33)]},
+        ]},
+        "providers[0].betas", "at most 32",
     ),
     "user in URL": (
         {"providers": [{"id": "p", "kind": "openai", "base_url": "https://u:p@public.example", "secret_ref": "env:X"}]},

@@ -19,7 +19,7 @@ from affiant.guards import Action, GuardChain, Inspection, Policy, Role, inspect
 from affiant.guards.quality.schema import Expected, compiled
 from affiant.kit.errors import BadInput
 from affiant.records import BUILT_IN, built_in_policies, load_policy_file, policy_snap
-from affiant.records.snapshot import DEFAULT_RISK, RISKS
+from affiant.records.snapshot import DEFAULT_RISK, LABELS, RISKS
 from affiant.weights import load_toolbox
 
 MAX_LINE = 64 * 1024 * 1024
@@ -149,6 +149,7 @@ def _scanned(row: dict[str, Any], policy: Policy, chain: GuardChain) -> dict[str
 @_policy_option
 @_risk_option
 @_tenant_option
+@click.option("--label", type=click.Choice(LABELS), default="internal", show_default=True, help="That the route declares.")
 @click.option("--role", type=click.Choice([role.value for role in Role]), default="user", show_default=True, help="Who wrote it.")
 @click.option("--context", "context_file", default=None, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="What an answer should rest on (with --role assistant).")  # fmt: skip
@@ -156,14 +157,22 @@ def _scanned(row: dict[str, Any], policy: Policy, chain: GuardChain) -> dict[str
               help="JSON Schema that an answer was asked to satisfy.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 def test(
-    text: str, policy_name: str, risk: str, tenant: str, role: str, context_file: Path | None, schema_file: Path | None, as_json: bool
+    text: str,
+    policy_name: str,
+    risk: str,
+    tenant: str,
+    label: str,
+    role: str,
+    context_file: Path | None,
+    schema_file: Path | None,
+    as_json: bool,
 ) -> int:
     """Say of one text what every guard of a policy decides, and why. Exit code 1 where it would be blocked."""
     policy = _policy(policy_name, risk, tenant)
     chain = GuardChain(toolbox=load_toolbox(say))
     whole = sys.stdin.read() if text == "-" else text
     context = context_file.read_text(encoding="utf-8", errors="replace") if context_file else ""
-    seen = inspect(whole, Role(role), policy, chain, context, expected=_expected(schema_file))
+    seen = inspect(whole, Role(role), policy, chain, context, "", _expected(schema_file), label, tenant)
     if as_json:
         out(explained(seen))
     else:

@@ -16,6 +16,7 @@ from affiant.guards import Inspection, Role
 from affiant.kit.clock import Clock
 from affiant.ledger import LedgerReader
 from affiant.records import Records
+from affiant.records.snapshot import DEFAULT_RISK
 
 
 class CosignedHead(Protocol):
@@ -148,6 +149,28 @@ class Findings(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A text and the exchange that it is imagined in.
+
+    Args:
+        role: who wrote the text; the model's is looked at as an answer.
+        policy: id.
+        context: what an answer should rest on.
+        risk: of the route.
+        label: that the route declares.
+        tenant: whose exchange it is; "": nobody's in particular.
+    """
+
+    text: str = ""
+    role: Role = Role.USER
+    policy: str = "default"
+    context: str = ""
+    risk: str = DEFAULT_RISK
+    label: str = "internal"
+    tenant: str = ""
+
+
 class GuardBench(Protocol):
     """Guards as people try them."""
 
@@ -159,7 +182,11 @@ class GuardBench(Protocol):
         """Policies in force, by id."""
         ...
 
-    def inspect(self, text: str, role: Role, policy: str, context: str) -> Inspection:
+    def tenants(self) -> Sequence[str]:
+        """Tenants that a key or a policy names."""
+        ...
+
+    def inspect(self, trial: Trial) -> Inspection:
         """What guards decide about a text."""
         ...
 

@@ -8,6 +8,7 @@ from affiant.gateway.caller import Caller
 from affiant.gateway.evidence import Ticket
 from affiant.gateway.outbound import Outbound
 from affiant.gateway.parts import Parts
+from affiant.gateway.streamform import StreamForm
 from affiant.gateway.surfaces import Surface
 from affiant.gateway.tables import Route
 from affiant.gateway.unguarded import BUSY, PASS, only_restoring
@@ -51,6 +52,11 @@ class Closing:
         assert self.context is not None
         guard = only_restoring(self.context, route.mode, self._p.chain.toolbox.scanner)
         return Outbound(guard, guard)
+
+    def form(self, route: Route) -> StreamForm:
+        """What decides about the form of one streamed answer."""
+        assert self.context is not None and route.policy is not None
+        return StreamForm(route.policy, route.mode, self.context.expected, self._p.guards)
 
     def judges(self, route: Route) -> bool:
         """Whether anything asks for the whole answer."""

@@ -118,6 +118,14 @@ _TABLE = (
         "Use the path of its provider's format, or another model.",
     ),
     Code(
+        "beta_not_listed",
+        403,
+        _DENIED,
+        "SEC-3.2",
+        "The request turns on a feature that is not listed for each provider of this model.",
+        "Leave it out of the header named in `param`, or have the records of the providers list it under `betas`.",
+    ),
+    Code(
         "model_not_approved",
         403,
         _DENIED,

@@ -1,7 +1,7 @@
 """Evidence of exchanges: bodies of events, salted commitments, and what happens when the ledger does not take them.
 
 Order is the point: `opened` is awaited before the first byte goes to a provider, `closed` before the last byte goes to the
-caller. Leaves out: when to call which (`walk`).
+caller. Leaves out: when to call which (`walk`), and how decisions are told (`told`).
 """
 
 from __future__ import annotations
@@ -9,20 +9,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Protocol
 
 from affiant.gateway.counters import Counter
 from affiant.gateway.faults import Refusal
 from affiant.gateway.tables import NO_TENANT, Chain, Route, Tables
-from affiant.guards import Action, Decision
+from affiant.gateway.told import decisions_body, scores_body
+from affiant.guards import Decision
 from affiant.kit.clock import Clock
 from affiant.kit.crypto import commit, commit_digest, salt
 from affiant.kit.errors import LedgerFault, LedgerUnavailable, NoRoom
-from affiant.ledger import Draft, Ready, ready
+from affiant.ledger import Draft, ready
 from affiant.records.snapshot import DEFAULT_RISK, KeySnap
 
 CLOSE_TIMEOUT_S = 20.0
@@ -37,8 +36,6 @@ ANSWERED, PROVIDER_FAILED, BLOCKED, CALLER_LEFT, CUT, TIMED_OUT = (
     "timed_out",
 )
 ALL, PART, NONE = "all", "part", "none"
-MAX_PLACES = 16
-"""Places that a decision names of what it found."""
 
 
 class Ledger(Protocol):
@@ -50,50 +47,6 @@ class Ledger(Protocol):
     async def append(self, drafts: Sequence[Draft], marks: Sequence[int] | None = None, timeout_s: float | None = None) -> int: ...
 
 
-def decisions_body(decisions: Iterable[Decision]) -> list[dict[str, Any]] | Ready:
-    """Decisions as events carry them: counts per type, rules and offsets, never what was found. Scores stand beside them: `scores_body`."""
-    known = tuple(decisions)
-    quiet = tuple((each.guard, each.control, each.enforced) for each in known if each.action is Action.ALLOW)
-    return _quiet(quiet) if len(quiet) == len(known) else _told(known)
-
-
-@lru_cache(maxsize=1024)
-def _quiet(decisions: tuple[tuple[str, str, bool], ...]) -> Ready:
-    """Decisions that all allow: the same few again and again."""
-    return ready([{"guard": guard, "control": control, "action": "allow", "enforced": int(on)} for guard, control, on in decisions])
-
-
-def scores_body(decisions: Iterable[Decision]) -> dict[str, int]:
-    """Guard -> the score that it gave, parts per million."""
-    return {each.guard: each.score_ppm for each in decisions if each.score_ppm >= 0}
-
-
-def _told(decisions: tuple[Decision, ...]) -> list[dict[str, Any]]:
-    made: list[dict[str, Any]] = []
-    for decision in decisions:
-        body: dict[str, Any] = {
-            "guard": decision.guard, "control": decision.control, "action": str(decision.action), "enforced": int(decision.enforced),
-        }  # fmt: skip
-        if decision.action is not Action.ALLOW:
-            types = Tally(hit.type for hit in decision.hits)
-            body["reason"] = decision.reason
-            body["found"] = decision.found or len(decision.hits)
-            body["acted"] = decision.acted
-            if decision.how:
-                body["how"] = decision.how
-            if types:
-                body["types"] = [{"type": name, "n": n} for name, n in sorted(types.items())]
-                body["at"] = [
-                    {"rule": hit.rule, "part": hit.part, "start": hit.start, "end": hit.end} for hit in decision.hits[:MAX_PLACES]
-                ]
-            if decision.version:
-                body["version"] = decision.version
-            if decision.stage:
-                body["stage"] = decision.stage
-        made.append(body)
-    return made
-
-
 @dataclass(slots=True)
 class Ticket:
     """One exchange on its way; owned by the request that it belongs to.
@@ -102,6 +55,8 @@ class Ticket:
         surface: name of the surface, or `models`, or `other`.
         chain: the route's links that may serve it.
         detected: label that the policy gives to what the request holds.
+        detected_out: and to what the answer holds.
+        betas: features that the request turns on at its provider.
         attempts: as `exchange.closed` lists them.
         uninspected_out: parts of the answer that nobody could read.
         upstream_s: real seconds spent waiting for providers.
@@ -120,6 +75,8 @@ class Ticket:
     stream: bool = False
     decisions_in: tuple[Decision, ...] = ()
     detected: str = ""
+    detected_out: str = ""
+    betas: tuple[str, ...] = ()
     opened: bool = False
     unrecorded: bool = False
     attempts: list[dict[str, Any]] = field(default_factory=list)
@@ -198,6 +155,8 @@ class Recorder:
                 body["scores"] = scores
             if ticket.detected:
                 body["detected"] = ticket.detected
+            if ticket.betas:
+                body["betas"] = list(ticket.betas)
             if route.risk != DEFAULT_RISK:
                 body["risk"] = route.risk
             if self._guards is not None:
@@ -254,6 +213,8 @@ class Recorder:
             body["scores"] = scores
         if ticket.uninspected_out:
             body["uninspected"] = ticket.uninspected_out
+        if ticket.detected_out:
+            body["detected"] = ticket.detected_out
         if ticket.provider:
             body["provider"], body["model"] = ticket.provider, ticket.model
         if ticket.first_s:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from affiant.gateway.betas import HEADERS
 from affiant.gateway.evidence import Ticket
 from affiant.gateway.faults import LinkFault, Refusal
 from affiant.gateway.formats import Format
@@ -202,6 +203,8 @@ class Forwarder:
         auth = f"authorization: Bearer {secret}"
         if link.format is Format.ANTHROPIC:
             auth = f"x-api-key: {secret}\r\nanthropic-version: {self._version}"
+        if self._ticket.betas:
+            auth += f"\r\n{HEADERS[link.format]}: {','.join(self._ticket.betas)}"
         return (
             f"POST {link.endpoint.path}{self._request.surface.path} HTTP/1.1\r\nhost: {link.endpoint.authority}\r\n{auth}\r\n"
             f"content-type: application/json\r\naccept: {accept}\r\naccept-encoding: identity\r\nuser-agent: affiant\r\n"

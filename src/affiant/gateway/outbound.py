@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from affiant.gateway.fixed import merged
 from affiant.guards import Action, AnswerGuard, Decision, Part, StreamScanner, places
+from affiant.guards.leakage import LABELS
 
 FORMAT, FORMAT_CONTROL = "format", "SEC-3.2"
 
@@ -58,6 +59,12 @@ class Outbound:
         """The same of several, in one scan."""
         if fixed and self._looker.looks:
             self._looker.text("\n".join(part.text for part in fixed))
+
+    @property
+    def detected(self) -> str:
+        """The label that the policy gives to what was found; "" where it gives none."""
+        found = [each.labels.detected for each in (self._guard, self._looker) if each.labels is not None]
+        return max((each for each in found if each), default="", key=LABELS.index)
 
     def note(self, unknown: set[str], uninspected: Sequence[places.Uninspected]) -> None:
         """What the format does not have, and what could not be read, in the end."""

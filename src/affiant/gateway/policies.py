@@ -41,7 +41,7 @@ def read_policy(snap: PolicySnap, risk: str = DEFAULT_RISK, tenant: str = "") ->
         raise BadInput(f"The policy {snap.id} cannot be followed: {error}.", "Correct the policy.") from None
     return Policy(
         snap.id, snap.digest, rules, snap.on_evidence_loss, own, snap.on_busy, dict(snap.labels), Action(snap.on_label),
-        snap.keep_pseudonyms_s,
+        snap.keep_pseudonyms_s, snap.labels_in == "both",
     )  # fmt: skip
 
 

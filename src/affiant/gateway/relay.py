@@ -18,10 +18,12 @@ from affiant.gateway.live import Live
 from affiant.gateway.metrics import Metrics
 from affiant.gateway.outbound import Outbound
 from affiant.gateway.sse import Events
+from affiant.gateway.streamform import StreamForm
 from affiant.gateway.streaming import StreamedAnswer
 from affiant.gateway.tables import Route
 from affiant.gateway.upstream import Connection
 from affiant.gateway.wire import Request
+from affiant.guards import Decision
 
 _DRAIN_S = 0.2
 
@@ -36,6 +38,7 @@ class Relay:
         self._caller, self._ticket, self._closing, self._metrics = caller, ticket, closing, metrics
         self._forwarder, self._request, self._route, self._live = forwarder, request, route, live
         self._outbound: Outbound
+        self._form: StreamForm
         self._answer: StreamedAnswer
 
     async def run(self) -> None:
@@ -48,7 +51,8 @@ class Relay:
         while True:
             attempt = await self._forwarder.next()
             outbound = self._outbound = closing.outbound(self._route)
-            self._answer = StreamedAnswer(request.surface, outbound, request.asked, closing.judges(self._route))
+            form = self._form = closing.form(self._route)
+            self._answer = StreamedAnswer(request.surface, outbound, request.asked, form, closing.judges(self._route))
             link = (b"x-affiant-link", f"{attempt.link.provider}/{attempt.link.model}".encode())
             caller.headers.append(link)
             self._live.model = attempt.link.model
@@ -62,39 +66,61 @@ class Relay:
                     return
                 caller.headers.remove(link)
                 self._forwarder.failed(fault, attempt.link)
+            except Refusal as refusal:
+                if not caller.started:
+                    raise
+                await self._refused(refusal)
+                return
 
     async def _pass_on(self, attempt: Attempt) -> None:
         """One attempt's stream to the caller; a `LinkFault` tells how it broke off."""
-        answer, outbound, connection = self._answer, self._outbound, attempt.connection
+        answer, connection = self._answer, attempt.connection
         if b"event-stream" not in connection.headers.get(b"content-type", b"").lower():
             raise LinkFault("garbage", "The provider's answer is no stream.", 200)
         events = Events()
-        while not answer.ended and not outbound.blocked:
+        while not answer.ended and not self._stopped:
             piece = await self._piece(connection)
             if piece is None:
                 break
-            await self._send(self._released(events.feed(piece)))
+            await self._send(await self._released(events.feed(piece), attempt))
             if self._live.reason:
                 raise LinkFault("cut", "The exchange was cut.")
-            if not answer.ended and not outbound.blocked and self._caller.left():
+            if not answer.ended and not self._stopped and self._caller.left():
                 await self._left(attempt)
                 return
         drained = answer.ended
-        if not answer.ended and not outbound.blocked:
+        if not answer.ended and not self._stopped:
             if not answer.complete:
                 raise LinkFault("reset", "The provider ended the stream before its end.", 200)
             await self._send(answer.finish())
-        if drained and not outbound.blocked:
+        if drained and not self._stopped:
             await _drain(connection)
-        attempt.finish(self._ticket, whole=not outbound.blocked)
+        attempt.finish(self._ticket, whole=not self._stopped)
         await self._finish()
 
-    def _released(self, events: list[bytes]) -> bytes:
-        """What may go to the caller after these events, up to the one that ends or blocks the stream."""
+    @property
+    def _stopped(self) -> bool:
+        """Whether a guard lets nothing more out."""
+        return self._outbound.blocked or self._form.withheld
+
+    async def _released(self, events: list[bytes], attempt: Attempt) -> bytes:
+        """What may go to the caller after these events, up to the one that ends or blocks the stream.
+
+        Raises:
+            Refusal: guards are busy.
+        """
         out = []
         for data in events:
-            out.append(self._answer.chunk(data))
-            if self._answer.ended or self._outbound.blocked:
+            frames = self._answer.chunk(data)
+            if self._form.waiting:
+                try:
+                    await self._form.settle()
+                except Refusal:
+                    attempt.finish(self._ticket, whole=False)
+                    raise
+            if not self._form.withheld:
+                out.append(frames)
+            if self._answer.ended or self._stopped:
                 break
         return b"".join(out)
 
@@ -113,39 +139,49 @@ class Relay:
     async def _left(self, attempt: Attempt) -> None:
         attempt.finish(self._ticket, whole=False)
         self._count()
-        await self._closing.close(CALLER_LEFT, PART if self._caller.started else NONE, 499, self._outbound.decisions())
+        await self._closing.close(CALLER_LEFT, PART if self._caller.started else NONE, 499, self._decisions())
 
     async def _finish(self) -> None:
         """The proper end, or a block: evidence first, then the final frame."""
-        ticket, caller, answer, outbound, closing = self._ticket, self._caller, self._answer, self._outbound, self._closing
+        caller, answer, closing = self._caller, self._answer, self._closing
         self._count()
+        if not self._live.reason and not self._stopped:
+            await self._form.finish()
         if self._live.reason:
             await self._broken(LinkFault("cut", "The exchange was cut."))
             return
-        if outbound.blocked:
+        if self._stopped:
             await self._blocked()
             return
-        try:
-            after = await closing.after(answer.text)
-            await closing.close(ANSWERED, ALL, 200, outbound.decisions() + after, caller.digest(answer.last))
-        except Refusal as refusal:
-            if not caller.started:
-                raise
-            await caller.end(answer.error(refusal.known, ticket.id))
-            return
+        after = await closing.after(answer.text)
+        await closing.close(ANSWERED, ALL, 200, self._decisions(whole=True) + after, caller.digest(answer.last))
         if not caller.started:
             await caller.frames(b"", self._live)
         await caller.end(answer.last)
-        self._metrics.answered(ticket)
+        self._metrics.answered(self._ticket)
 
     async def _blocked(self) -> None:
-        caller, code = self._caller, CODES["output_blocked"]
+        caller, code = self._caller, CODES["output_blocked" if self._outbound.blocked else "answer_withheld"]
         released = PART if caller.started else NONE
         digest = caller.digest() if caller.started else None
-        await self._closing.close(BLOCKED, released, 200 if caller.started else code.status, self._outbound.decisions(), digest)
+        await self._closing.close(BLOCKED, released, 200 if caller.started else code.status, self._decisions(), digest)
         if not caller.started:
             raise Refusal(code.code)
         await caller.end(self._answer.error(code, self._ticket.id))
+
+    async def _refused(self, refusal: Refusal) -> None:
+        """Nobody could look, or nothing could be recorded, after something was released."""
+        caller = self._caller
+        if not self._closing.closed:
+            self._count()
+            try:
+                await self._closing.close(CUT, PART, 200, self._decisions(), caller.digest())
+            except Refusal as worse:
+                refusal = worse
+        await caller.end(self._answer.error(refusal.known, self._ticket.id))
+
+    def _decisions(self, whole: bool = False) -> tuple[Decision, ...]:
+        return self._outbound.decisions() + self._form.decisions(whole)
 
     async def _broken(self, fault: LinkFault) -> None:
         """The stream broke off after something was released, or was cut."""
@@ -160,7 +196,7 @@ class Relay:
         if not caller.started:
             raise Refusal(code.code)
         try:
-            await self._closing.close(outcome, PART, 200, self._outbound.decisions(), caller.digest())
+            await self._closing.close(outcome, PART, 200, self._decisions(), caller.digest())
         except Refusal as refusal:
             code = refusal.known
         await caller.end(self._answer.error(code, self._ticket.id))
@@ -170,7 +206,7 @@ class Relay:
         ticket, answer = self._ticket, self._answer
         ticket.tokens_in, ticket.tokens_out = answer.usage or (len(ticket.body) // 4, answer.chars // 4)
         answer.settle()
-        ticket.uninspected_out = self._outbound.uninspected
+        ticket.uninspected_out, ticket.detected_out = self._outbound.uninspected, self._outbound.detected
 
 
 async def _drain(connection: Connection) -> None:

@@ -1,8 +1,8 @@
 """The form of one whole answer: checked against what the request asked, mended, asked for again once, or withheld.
 
 An answer that is asked for again is one more attempt within those that *opened* permitted, and is recorded with the others. Where none is
-left, or the provider gives none, the first answer is judged as it is. Leaves out: what a form is (`guards.structured`), and streams,
-which can only be judged at their end.
+left, or the provider gives none, the first answer is judged as it is. Leaves out: what a form is (`guards.structured`), and streams
+(`streamform`).
 """
 
 from __future__ import annotations

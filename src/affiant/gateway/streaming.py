@@ -15,6 +15,7 @@ from affiant.gateway.codes import Code
 from affiant.gateway.faults import LinkFault
 from affiant.gateway.outbound import Outbound
 from affiant.gateway.sse import DONE
+from affiant.gateway.streamform import StreamForm
 from affiant.gateway.surfaces import Asked, Surface
 from affiant.guards import places
 
@@ -30,6 +31,7 @@ class StreamedAnswer:
     Args:
         outbound: decides about it.
         asked: what the caller asked for.
+        form: takes the events as they are released.
         keep: whether `text` is asked for at the end.
 
     Attributes:
@@ -37,8 +39,8 @@ class StreamedAnswer:
         last: the frame that ends it, to be sent when its evidence is there.
     """
 
-    def __init__(self, surface: Surface, outbound: Outbound, asked: Asked, keep: bool = False) -> None:
-        self._surface, self._outbound, self._asked = surface, outbound, asked
+    def __init__(self, surface: Surface, outbound: Outbound, asked: Asked, form: StreamForm, keep: bool = False) -> None:
+        self._surface, self._outbound, self._asked, self._form = surface, outbound, asked, form
         self._reading = surface.reading(keep)
         self._places = places.stream(surface.name, outbound) if outbound.acts or outbound.observes else None
         self._number = 0
@@ -83,6 +85,7 @@ class StreamedAnswer:
         if self._outbound.blocked:
             return b""
         self._count(out or [told])
+        self._form.note([told] if out is None else out)
         if self._reading.ended:
             self.ended, self.last = True, frames.pop()
         return b"".join(frames)
@@ -91,7 +94,10 @@ class StreamedAnswer:
         """What was held, at an end that is no event; look at `outbound.blocked` afterwards."""
         self.ended, self.last = True, DONE_FRAME
         held = self._places.finish() if self._places is not None else []
-        return b"".join(map(self._surface.frame, held)) if self._outbound.acts and not self._outbound.blocked else b""
+        if not self._outbound.acts or self._outbound.blocked:
+            return b""
+        self._form.note(held)
+        return b"".join(map(self._surface.frame, held))
 
     def settle(self) -> None:
         """Tell the guard what could not be read; once, at the end, whatever the end was."""

@@ -53,6 +53,7 @@ class Link:
 
     Args:
         format: that its provider speaks.
+        betas: features that may be turned on there by a header.
     """
 
     model: str
@@ -62,6 +63,7 @@ class Link:
     secret_ref: str
     endpoint: Endpoint
     format: Format
+    betas: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,12 @@ class Chain:
     Args:
         links: permitted ones, in order.
         listed: the same as `exchange.opened` records them.
+        betas: features that may be turned on at each of them.
     """
 
     links: tuple[Link, ...]
     listed: Ready
+    betas: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,7 @@ class Tables:
                 links.append(
                     Link(
                         model.id, model.version, model.upstream, provider.id, provider.secret_ref, read_endpoint(provider),
-                        read_format(provider),
+                        read_format(provider), frozenset(provider.betas),
                     )
                 )  # fmt: skip
         refusal = "" if links else ("label_forbidden" if approved else "model_not_approved")
@@ -179,7 +183,8 @@ def _looking(policy: Policy | None) -> Policy | None:
 
 def _chain(links: list[Link], spoken: Format) -> Chain:
     mine = tuple(link for link in links if link.format is spoken)
-    return Chain(mine, ready([{"provider": x.provider, "model": x.model, "version": x.version, "cap": CAP} for x in mine]))
+    listed = ready([{"provider": x.provider, "model": x.model, "version": x.version, "cap": CAP} for x in mine])
+    return Chain(mine, listed, frozenset.intersection(*(link.betas for link in mine)) if mine else frozenset())
 
 
 _month_cache: tuple[int, int] = (-1, 0)

@@ -20,7 +20,7 @@ def unguarded(policy: Policy, exchange: Exchange) -> Callable[[], Verdict] | Non
     """A request that passes as it is; None where its policy refuses."""
     if policy.on_busy != PASS:
         return None
-    context = AnswerContext(exchange.parts, Pseudonyms(), exchange.expected, exchange.stream)
+    context = AnswerContext(exchange.parts, Pseudonyms(), exchange.expected, exchange.label)
     return lambda: Verdict(exchange, (BUSY,), None, False, context)
 
 

@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 
 from affiant.gateway.admit import admit, authenticate
+from affiant.gateway.betas import asked_betas
 from affiant.gateway.caller import Caller, CallerLeft
 from affiant.gateway.closing import STOPS, Closing
 from affiant.gateway.codes import CODES, GUARD_REASONS
@@ -123,6 +124,7 @@ class Walk:
         self._spent = await parts.limits.reserve(tables, ticket.key, ticket.named_route, tokens, ticket.now_us)
         route = ticket.route = admit(tables, ticket.key, asked.model, self._surface.format)
         ticket.chain = route.chains[self._surface.format]
+        ticket.betas = asked_betas(caller.scope["headers"], ticket.chain, self._surface.format)
         await self._guard_request(request, route)
         live = self._live = Live(ticket.key.id, route.id)
         parts.open.add(live)
@@ -185,7 +187,7 @@ class Walk:
         answer = await form.settle(answer, lambda: self._guarded(forwarder, route), lambda: forwarder.more)
         attempt, outbound, body = answer.attempt, answer.outbound, answer.body
         ticket.provider, ticket.model = attempt.link.provider, attempt.link.model
-        ticket.uninspected_out = outbound.uninspected
+        ticket.uninspected_out, ticket.detected_out = outbound.uninspected, outbound.detected
         decisions = outbound.decisions() + answer.passed + form.decisions
         if not outbound.blocked:
             after = await closing.after(answer.reply.text)
@@ -258,7 +260,9 @@ class Walk:
         if caller.started:
             return
         if (ticket.opened or ticket.unrecorded) and not closing.closed:
-            outcome = {"answer_cut": CUT, "provider_timeout": TIMED_OUT, "internal_error": CUT}.get(refusal.code, PROVIDER_FAILED)
+            outcome = {"answer_cut": CUT, "guards_busy": CUT, "provider_timeout": TIMED_OUT, "internal_error": CUT}.get(
+                refusal.code, PROVIDER_FAILED
+            )
             try:
                 await closing.close(outcome, NONE, refusal.known.status, ())
             except Refusal as worse:

@@ -5,7 +5,8 @@ about the whole of it; `inspect` looks at one text without an exchange.
 """
 
 from affiant.guards.after import judges
-from affiant.guards.answer import AnswerContext, AnswerGuard, StreamScanner
+from affiant.guards.answer import AnswerContext, AnswerGuard
+from affiant.guards.answer_text import StreamScanner
 from affiant.guards.chain import CONTROLS, NO_WATCH, GuardChain, Verdict
 from affiant.guards.inspect import Inspection, inspect
 from affiant.guards.model import SEVERITY, Action, Decision, Exchange, GuardRule, Hit, Kind, Mode, Part, Policy, Role

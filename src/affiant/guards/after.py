@@ -1,7 +1,7 @@
-"""What can only be judged of a whole answer: whether its context supports it, its quality, and its form where it was streamed.
+"""What can only be judged of a whole answer: whether its context supports it, and its quality.
 
 Of a plain answer the decision comes before it is released; of a stream it comes with its end, so that a block there is told and
-recorded but takes nothing back. Leaves out: what is checked while text arrives (`answer`).
+recorded but takes nothing back. Leaves out: what is checked while text arrives (`answer`), and its form (`structured`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from collections.abc import Sequence
 
 from affiant.guards.answer import AnswerContext
 from affiant.guards.model import Action, Decision, GuardRule, Hit, Kind, Part, Policy, Role
-from affiant.guards.structured import GUARD as SCHEMA
-from affiant.guards.structured import decided, look_at_text
 from affiant.guards.toolbox import Toolbox
 
 GROUNDEDNESS, QUALITY = "groundedness", "quality"
@@ -29,9 +27,6 @@ def judge(context: AnswerContext, policy: Policy, enforce: bool, text: str, tool
     """
     made: list[Decision] = []
     parts = context.parts
-    form = policy.guards.get(SCHEMA)
-    if form is not None and context.stream and context.expected is not None and context.expected.asks:
-        made += decided(form, look_at_text(text, context.expected), 0, enforce)
     grounded, quality = policy.guards.get(GROUNDEDNESS), policy.guards.get(QUALITY)
     if grounded is not None:
         made.append(_grounded(grounded, parts, enforce, text, toolbox))
@@ -93,4 +88,4 @@ def _quality(rule: GuardRule, parts: Sequence[Part], enforce: bool, text: str, t
 
 def judges(policy: Policy) -> bool:
     """Whether a policy asks for anything that needs the whole answer."""
-    return any(name in policy.guards for name in (GROUNDEDNESS, QUALITY, SCHEMA))
+    return any(name in policy.guards for name in (GROUNDEDNESS, QUALITY))

@@ -156,21 +156,22 @@ class GuardChain:
         stopping = [decision for decision in decisions if decision.action in _STOPS]
         changed = exchange if parts == list(original) else replace(exchange, parts=tuple(parts))
         blocked = stopping[0] if stopping and work.enforce else None
-        context = AnswerContext(original, work.pseudonyms, exchange.expected, exchange.stream)
+        context = AnswerContext(original, work.pseudonyms, exchange.expected, exchange.label)
         return Verdict(
             changed, tuple(decisions), blocked, bool(stopping) and not work.enforce, context, labels.detected(seen, policy.labels)
         )
 
     def answer(self, context: AnswerContext, policy: Policy, mode: Mode, secret: bytes = b"", watch: Watch = NO_WATCH) -> AnswerGuard:
         """The guard of one answer, streamed or whole."""
-        leaking = policy.guards.get(LEAKAGE)
+        leaking, enforce = policy.guards.get(LEAKAGE), mode is Mode.ENFORCE
         return AnswerGuard(
-            context, policy.guards.get(OUTPUT), mode is Mode.ENFORCE, secret or self._secret, self._finder(policy),
+            context, policy.guards.get(OUTPUT), enforce, secret or self._secret, self._finder(policy),
             rule_at(leaking, ANSWER) if leaking else None, watch, policy.own.reach if policy.own else 0,
+            labels.AnswerLabels(policy, context.label, enforce) if policy.label_answers else None,
         )  # fmt: skip
 
     def after(self, context: AnswerContext, policy: Policy, mode: Mode, text: str) -> tuple[Decision, ...]:
-        """What is decided about a whole answer once it is there: groundedness, quality, and the form of one that was streamed."""
+        """What is decided about a whole answer once it is there: groundedness and quality."""
         return judge(context, policy, mode is Mode.ENFORCE, text, self.toolbox)
 
     def _finder(self, policy: Policy) -> Finder:

@@ -9,6 +9,8 @@ from affiant.guards.chain import INJECTION, STAGES, GuardChain
 from affiant.guards.model import SEVERITY, Action, Decision, Exchange, Hit, Kind, Mode, Part, Policy, Role
 from affiant.guards.quality.schema import Expected
 from affiant.guards.redact import Pseudonyms
+from affiant.guards.structured import GUARD as SCHEMA
+from affiant.guards.structured import Output, decided, fault_of
 
 _KINDS = {Role.TOOL: Kind.TOOL_RESULT, Role.DOCUMENT: Kind.TOOL_RESULT}
 
@@ -37,7 +39,15 @@ class Inspection:
 
 
 def inspect(
-    text: str, role: Role, policy: Policy, chain: GuardChain, context: str = "", question: str = "", expected: Expected | None = None
+    text: str,
+    role: Role,
+    policy: Policy,
+    chain: GuardChain,
+    context: str = "",
+    question: str = "",
+    expected: Expected | None = None,
+    label: str = "internal",
+    tenant: str = "",
 ) -> Inspection:
     """Run every guard of a policy over one text, in watch.
 
@@ -46,19 +56,24 @@ def inspect(
         context: what an assistant's text should rest on; "": groundedness is not asked.
         question: that it answers.
         expected: the form that an assistant's text was asked to have.
+        label: that the route declares.
+        tenant: whose exchange it is.
     """
     part = Part("text", role, _KINDS.get(role, Kind.TEXT), text)
-    exchange = Exchange("inspection", "inspection", "", "", "internal", False, (part,))
+    exchange = Exchange("inspection", "inspection", "", tenant, label, False, (part,))
     decisions = list(chain.inbound(exchange, policy, Mode.WATCH).decisions)
     if role is Role.ASSISTANT:
         asked = [Part("context", Role.DOCUMENT, Kind.TEXT, context)] if context else []
         if question:
             asked.append(Part("question", Role.USER, Kind.TEXT, question))
-        request = AnswerContext(tuple(asked), Pseudonyms(), expected, stream=True)
+        request = AnswerContext(tuple(asked), Pseudonyms(), label=label)
         guard = chain.answer(request, policy, Mode.WATCH)
         guard.text(text)
         decisions += guard.decisions()
         decisions += chain.after(request, policy, Mode.WATCH, text)
+        if SCHEMA in policy.guards and expected is not None and expected.asks:
+            fault = fault_of(Output(text), expected)
+            decisions += decided(policy.guards[SCHEMA], ((0, fault),) if fault else (), 0, False)
     return _summed(decisions)
 
 

@@ -136,6 +136,7 @@ class Policy:
         own: detectors that it declares; None: none.
         labels: type of what is found -> label of what holds it.
         on_label: what happens where that is above the route's label: flag or block.
+        label_answers: whether labels are detected in answers too.
         keep_pseudonyms_s: how long a conversation keeps its pseudonyms, sealed; 0: as long as the exchange, in memory.
     """
 
@@ -148,6 +149,7 @@ class Policy:
     labels: dict[str, str] = field(default_factory=dict)
     on_label: Action = Action.FLAG
     keep_pseudonyms_s: int = 0
+    label_answers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Reads requests and answers of Chat Completions, Responses and Messages: a JSON Schema of the text, and those of tools whose arguments a
 model writes. What does not satisfy its schema is mended where there is one reading (`quality.repair.certain`), else reported. Leaves out:
-asking again (gateway), and what makes a schema safe to check (`quality.schema`).
+asking again (gateway), answers in events (`structured_stream`), and what makes a schema safe to check (`quality.schema`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from affiant.guards.quality.schema import Expected, Schema, SchemaRefused, compi
 GUARD, CONTROL = "schema", "PI-1.1"
 REPAIR, RETRY, LEAVE = "repair", "retry", "leave"
 INVALID, UNUSABLE = "answer_invalid", "schema_unusable"
-NOT_JSON = "not_json"
+NOT_JSON, TOO_LONG = "not_json", "too_long"
 MAX_TOOLS = 128
 _CUT = ("length", "max_tokens", "max_output_tokens", "incomplete")
 _STOPS = (Action.BLOCK, Action.HOLD)
@@ -74,18 +74,27 @@ def _map(raw: Any) -> Mapping[str, Any]:
 
 
 @dataclass(slots=True)
-class _Output:
-    """One thing in an answer that has a form: its text or its decoded value, and where a mended text goes."""
+class Output:
+    """One thing in an answer that has a form.
+
+    Args:
+        text: of it; None where its value came decoded.
+        value: where there is no text.
+        tool: whose arguments these are; "" of the answer's own text.
+        put: where a mended text goes; None where it cannot be mended.
+        lost: whether it was too long to be kept; then it has no text.
+    """
 
     text: str | None
-    value: Any
-    tool: str
-    put: Callable[[str], None] | None
+    value: Any = None
+    tool: str = ""
+    put: Callable[[str], None] | None = None
+    lost: bool = False
 
 
-def _outputs(body: Json) -> list[_Output]:
-    """Texts and tool arguments of an answer, whatever its format."""
-    made: list[_Output] = []
+def outputs_of(body: Json) -> list[Output]:
+    """Texts and tool arguments of a whole answer, whatever its format."""
+    made: list[Output] = []
     for choice in _objects(body.get("choices")):
         message = choice.get("message")
         if isinstance(message, dict):
@@ -93,18 +102,18 @@ def _outputs(body: Json) -> list[_Output]:
     texts: list[Json] = []
     for item in _objects(body.get("content")) + _objects(body.get("output")):
         if item.get("type") == "tool_use":
-            made.append(_Output(None, item.get("input"), str(item.get("name")), None))
+            made.append(Output(None, item.get("input"), str(item.get("name"))))
         elif item.get("type") == "function_call":
             made += _arguments(item)
         texts += [each for each in (item, *_objects(item.get("content"))) if each.get("type") in ("text", "output_text")]
     if len(texts) == 1:
         made += _text(texts[0], "text")
     elif texts:
-        made.append(_Output("".join(str(each.get("text") or "") for each in texts), None, "", None))
+        made.append(Output("".join(str(each.get("text") or "") for each in texts)))
     return made
 
 
-def _of_message(message: Json) -> list[_Output]:
+def _of_message(message: Json) -> list[Output]:
     calls = [call["function"] for call in _objects(message.get("tool_calls")) if isinstance(call.get("function"), dict)]
     if isinstance(message.get("function_call"), dict):
         calls.append(message["function_call"])
@@ -112,15 +121,15 @@ def _of_message(message: Json) -> list[_Output]:
     return made if made or message.get("refusal") else _text(message, "content")
 
 
-def _arguments(call: Json) -> list[_Output]:
-    return [_Output(each.text, None, str(call.get("name")), each.put) for each in _text(call, "arguments")]
+def _arguments(call: Json) -> list[Output]:
+    return [Output(each.text, None, str(call.get("name")), each.put) for each in _text(call, "arguments")]
 
 
-def _text(holder: Json, key: str) -> list[_Output]:
+def _text(holder: Json, key: str) -> list[Output]:
     def put(text: str) -> None:
         holder[key] = text
 
-    return [_Output(holder[key], None, "", put)] if isinstance(holder.get(key), str) else []
+    return [Output(holder[key], None, "", put)] if isinstance(holder.get(key), str) else []
 
 
 def _objects(raw: Any) -> list[Json]:
@@ -152,8 +161,8 @@ def look(body: bytes, expected: Expected, mend: bool) -> Formed:
     decoded = msgspec.json.decode(body)
     cut = _was_cut(decoded)
     faults, mended = [], 0
-    for number, output in enumerate(_outputs(decoded)):
-        fault = _fault(output, expected)
+    for number, output in enumerate(outputs_of(decoded)):
+        fault = fault_of(output, expected)
         if not fault:
             continue
         text = _certain(output, expected) if mend and not cut else None
@@ -165,25 +174,22 @@ def look(body: bytes, expected: Expected, mend: bool) -> Formed:
     return Formed(msgspec.json.encode(decoded) if mended else body, tuple(faults), mended)
 
 
-def look_at_text(text: str, expected: Expected) -> tuple[tuple[int, str], ...]:
-    """Check the text of an answer that was streamed; its tool arguments are not among it."""
-    fault = _fault(_Output(text, None, "", None), expected) if text else ""
-    return ((0, fault),) if fault else ()
-
-
 def _was_cut(body: Json) -> bool:
     reasons = [choice.get("finish_reason") for choice in _objects(body.get("choices"))]
     return any(reason in _CUT for reason in (*reasons, body.get("stop_reason"), body.get("status")))
 
 
-def _schema_for(output: _Output, expected: Expected) -> Schema | None:
+def _schema_for(output: Output, expected: Expected) -> Schema | None:
     return expected.tools.get(output.tool) if output.tool else expected.schema
 
 
-def _fault(output: _Output, expected: Expected) -> str:
+def fault_of(output: Output, expected: Expected) -> str:
+    """The first keyword that an output does not satisfy, or why nobody could tell; "": it is as it was asked, or nothing was."""
     schema = _schema_for(output, expected)
     if schema is None and not (expected.json and not output.tool):
         return ""
+    if output.lost:
+        return TOO_LONG
     try:
         value = output.value if output.text is None else form.decode(output.text)
     except ValueError:
@@ -194,7 +200,7 @@ def _fault(output: _Output, expected: Expected) -> str:
         return refusal.code
 
 
-def _certain(output: _Output, expected: Expected) -> str | None:
+def _certain(output: Output, expected: Expected) -> str | None:
     schema = _schema_for(output, expected)
     if output.text is None:
         return None

@@ -79,6 +79,7 @@ _TYPES = (
         "route": "route id", "key": "key id", "label": "classification in force",
         "detected?": "label of what the request holds, by the policy", "mode": "watch, warn or enforce",
         "risk?": "of the route: low or high; omitted where limited", "stream": "0/1", "overlap": "0/1",
+        "betas?": "list of features that a header turns on at the provider",
         "links": "list of {provider, model, version, cap}: permitted, of the surface's format, in order, cap = most attempts",
         "decisions": _DECISIONS, "scores?": _SCORES, "guards?": "digest of the versions of guards: ref of guards.loaded",
         "parts": "content parts seen", "uninspected": "parts not inspected",
@@ -91,7 +92,7 @@ _TYPES = (
         "route": "route id", "key": "key id", "provider?": "that served", "model?": "that served",
         "attempts": "list of {id, provider, model, version, status, ms}: id is the opaque request id sent",
         "tokens_in": "count", "tokens_out": "count", "ms": "total", "ms_first?": "to first byte", "ms_added": "by Affiant",
-        "uninspected?": "parts of the answer not inspected",
+        "uninspected?": "parts of the answer not inspected", "detected?": "label of what the answer holds, by the policy",
         "decisions": _DECISIONS, "scores?": _SCORES, "commit_released?": "hex, to the answer as released"}),
     EventType("exchange.refused", "gateway", "Refused before forwarding.", {
         "surface": "as in opened; models, other", "route?": "route id named", "key?": "key id", "code": "stable code",
@@ -171,6 +172,7 @@ _TYPES = (
     EventType("provider.set", "records", "A registered provider.", {
         "kind": "openai or anthropic: the format that it speaks",
         "base_url": "URL", "region": "text", "network": "public or private", "labels": "list it may receive",
+        "betas?": "list of features that callers may turn on there by a header",
         "change": "change id"}, carried=True, ended_by=("provider.removed",)),
     EventType("provider.removed", "records", "A provider is gone.", {"change": "change id"}),
     EventType("provider.usage", "records", "A provider's own count for a key and day. ref = provider id.", {
@@ -195,6 +197,7 @@ _TYPES = (
     EventType("policy.set", "records", "A policy. ref = policy id.", {
         "digest": "hex", "guards": "list of {guard, action, how?}", "redacts": "list of PII types", "on_evidence_loss": "refuse or open",
         "on_busy?": "pass_flagged; omitted where it refuses", "labels?": "list of {type, label}", "on_label?": "flag or block",
+        "labels_in?": "both: labels are detected in answers too; omitted where in requests only",
         "keep_pseudonyms_s?": "seconds for which conversations keep pseudonyms, sealed",
         "at?": "list of {guard, place, action}: where a part's place changes what is done",
         "overrides?": "list of {risk?, tenant?, guard, action}: by risk of the route or by tenant",

@@ -105,7 +105,10 @@ def _write_kind(unit: Unit, change: Change, before: Content | None, approved_by:
         } | _departures(content))  # fmt: skip
         _repeat_routes(unit, target, change.id, actor)
     elif change.kind == "provider":
-        emit("provider.set", {name: content[name] for name in ("kind", "base_url", "region", "network", "labels")})
+        emit(
+            "provider.set",
+            {name: content[name] for name in ("kind", "base_url", "region", "network", "labels", "betas") if name in content},
+        )
     elif change.kind == "protected":
         told = {name: content[name] for name in ("what", "label", "tenant", "words")}
         emit("protected.set", told | {"prints": len(content["prints"]) // 16})
@@ -129,7 +132,7 @@ def _departures(content: Content) -> dict[str, Any]:
         for guard, rule in sorted(override["guards"].items())
     ]
     busy = {name: content[name] for name in ("on_busy", "keep_pseudonyms_s") if name in content}
-    labels = {name: content[name] for name in ("labels", "on_label") if name in content}
+    labels = {name: content[name] for name in ("labels", "on_label", "labels_in") if name in content}
     if labels:
         labels["labels"] = [{"type": name, "label": label} for name, label in content["labels"].items()]
     return busy | labels | ({"at": at} if at else {}) | ({"overrides": overrides} if overrides else {})

@@ -36,7 +36,7 @@ def compile_snapshot(store: Store, master: bytes, node: str, origin: str, now_us
     providers = tuple(
         ProviderSnap(
             each.id, each.content["kind"], each.content["base_url"], each.content["secret_ref"], each.content["region"],
-            each.content["network"], tuple(each.content["labels"]),
+            each.content["network"], tuple(each.content["labels"]), tuple(each.content.get("betas", ())),
         )
         for each in store.all_governed("provider")
     )  # fmt: skip

@@ -27,7 +27,8 @@ MODES = ("watch", "warn", "enforce")
 PROVIDER_KINDS = ("openai", "anthropic")
 UNITS = ("requests", "tokens")
 PROTECTED_KINDS = ("document", "canary", "marker")
-MAX_PRINTS = 20_000
+MAX_PRINTS, MAX_BETAS = 20_000, 32
+_BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,63}")
 _PRINTS = re.compile(r"(?:[0-9a-f]{16})+")
 
 _encoder = msgspec.json.Encoder(order="sorted")
@@ -69,6 +70,14 @@ def _provider(fields: Fields, resolve: Resolve) -> Content:
         "kind": kind, "base_url": url.rstrip("/"), "secret_ref": ref, "region": fields.text("region", ""), "network": network,
         "labels": sorted(fields.texts("labels", LABELS, ("public", "internal")), key=LABELS.index),
     }  # fmt: skip
+    betas = fields.texts("betas", default=())
+    for number, each in enumerate(betas):
+        if not _BETA.fullmatch(each):
+            fields.fault(f"betas[{number}]", "must be a name of a feature as a header has it: letters, digits, . _ = and -, at most 64.")
+    if len(betas) > MAX_BETAS:
+        fields.fault("betas", f"must be at most {MAX_BETAS}.")
+    if betas:
+        content["betas"] = sorted(betas)
     usage_url = fields.text("usage_url", "", max_chars=1000)
     if usage_url:
         problem = url_fault(usage_url, network, resolve)

@@ -13,7 +13,7 @@ from affiant.records.detectors import Judge, detector_snaps, no_judge, note_faul
 from affiant.records.faults import Faults
 from affiant.records.model import Content
 from affiant.records.network import resolve_host
-from affiant.records.rules import ON_BUSY
+from affiant.records.rules import LABELS_IN, ON_BUSY
 from affiant.records.snapshot import AlertSnap, OverrideSnap, PlaceSnap, PolicySnap, RuleSnap
 from affiant.records.yamlfile import load_yaml
 
@@ -67,6 +67,7 @@ def policy_snap(policy: str, content: Content) -> PolicySnap:
             for each in content.get("alerts", [])
         ),
         content.get("labels", {}), content.get("on_label", "flag"), content.get("keep_pseudonyms_s", 0),
+        content.get("labels_in", LABELS_IN[0]),
     )  # fmt: skip
 
 

@@ -39,6 +39,8 @@ ACTIONS = ("allow", "flag", "redact", "hold", "block")
 HOWS = ("mask", "partial", "hash", "remove", "pseudonymize", "pseudonymize_shape")
 ON_BUSY = ("refuse", "pass_flagged")
 """What becomes of an exchange that guards are too busy to look at."""
+LABELS_IN = ("requests", "both")
+"""Where labels are detected: in requests, or in their answers too."""
 DEFAULT_THRESHOLD_PPM = 500_000
 EVERY_STAGE = "every_stage"
 MODEL = "model"
@@ -65,6 +67,10 @@ def read_policy_fields(fields: Fields) -> Content:
     on_label = fields.choice("on_label", ("flag", "block"), "flag")
     if labels:
         content |= {"labels": labels, "on_label": on_label}
+        if fields.choice("labels_in", LABELS_IN, LABELS_IN[0]) != LABELS_IN[0]:
+            content["labels_in"] = LABELS_IN[1]
+    elif fields.raw.get("labels_in"):
+        fields.fault("labels_in", "says nothing without `labels`.")
     elif fields.raw.get("on_label"):
         fields.fault("on_label", "says nothing without `labels`.")
     alerts = [

@@ -40,6 +40,7 @@ class ProviderSnap(msgspec.Struct, frozen=True, array_like=True):
     region: str
     network: str
     labels: tuple[str, ...]
+    betas: tuple[str, ...] = ()
 
 
 class ModelSnap(msgspec.Struct, frozen=True, array_like=True):
@@ -152,6 +153,7 @@ class PolicySnap(msgspec.Struct, frozen=True, array_like=True):
     labels: dict[str, str] = {}
     on_label: str = "flag"
     keep_pseudonyms_s: int = 0
+    labels_in: str = "requests"
 
     def rules_for(self, risk: str, tenant: str) -> tuple[RuleSnap, ...]:
         """The rules in force on a route of a risk for a tenant."""

@@ -225,13 +225,14 @@ def facts_of(events: Events) -> tuple[Fact, ...]:
         ),
     ]
     if events.opened:
-        found = body.get("detected", "")
-        out.append(Fact("Label", body.get("label", ""), note=f"found in it: {found}" if found else ""))
+        closed = events.closed[1].body if events.closed else {}
+        found = [f"found in {what}: {each['detected']}" for what, each in (("it", body), ("its answer", closed)) if each.get("detected")]
+        out.append(Fact("Label", body.get("label", ""), note="; ".join(found)))
         if body.get("risk"):
             out.append(Fact("Risk", body["risk"]))
         out.append(Fact("Mode", body.get("mode", ""), note="" if body.get("mode") == "enforce" else "not enforced"))
         uninspected, parts = body.get("uninspected", 0), body.get("parts", 0)
-        answered = events.closed[1].body.get("uninspected", 0) if events.closed else 0
+        answered = closed.get("uninspected", 0)
         told = [f"{uninspected} of {parts} parts"] if uninspected else []
         told += [f"{answered} of the answer"] if answered else []
         out.append(Fact("Not inspected", ", ".join(told) or "nothing"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
 from affiant.console import words
+from affiant.console.context import GuardBench, Trial
 from affiant.console.model import Empty, Option
 from affiant.console.pages.exchange import events_of
 from affiant.console.visit import Visit
@@ -14,6 +16,7 @@ from affiant.console.words import STATES, State
 from affiant.guards import Decision, Hit, Inspection, Role
 from affiant.kit.errors import BadInput
 from affiant.operations.alerts import told
+from affiant.records.snapshot import LABELS, RISKS
 
 MAX_TEXT = 20_000
 SHOWN = 40
@@ -58,6 +61,15 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """One thing that an author chooses of the exchange that the text is imagined in."""
+
+    name: str
+    label: str
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tool:
     """What a guard works with."""
 
@@ -95,10 +107,8 @@ class GuardsPage:
     """`guards.html`."""
 
     sentence: str
-    text: str
-    context: str
-    roles: tuple[Option, ...]
-    policies: tuple[Option, ...]
+    trial: Trial
+    choices: tuple[Choice, ...]
     tried: Tried | None
     tools: tuple[Tool, ...]
     tools_note: str
@@ -136,13 +146,14 @@ def _lines(decision: Decision) -> list[Line]:
     lines = [Line(guard, decision.control, state, _score(decision.score_ppm), why)]
     for hit in decision.hits[:SHOWN]:
         rule = f" by {hit.rule}" if hit.rule else ""
-        lines.append(Line("", "", None, _score(hit.score_ppm), f"{words.entity(hit.type)}, characters {hit.start} to {hit.end}{rule}"))
+        where = f", characters {hit.start} to {hit.end}" if hit.end > hit.start else ""  # a label is of the whole text
+        lines.append(Line("", "", None, _score(hit.score_ppm) if where else "", f"{words.entity(hit.type)}{where}{rule}"))
     if len(decision.hits) > SHOWN:
         lines.append(Line("", "", None, "", f"and {words.number(len(decision.hits) - SHOWN)} more"))
     return lines
 
 
-def tried_of(text: str, policy: str, seen: Inspection) -> Tried:
+def tried_of(trial: Trial, seen: Inspection) -> Tried:
     """An inspection as the page shows it."""
     ends = {
         "allow": "would pass", "flag": "would pass and be flagged", "redact": "would pass, parts of it redacted", "hold": "would be held",
@@ -150,7 +161,24 @@ def tried_of(text: str, policy: str, seen: Inspection) -> Tried:
     }  # fmt: skip
     lines = tuple(line for decision in seen.decisions for line in _lines(decision))
     state = STATES[str(seen.decision)]
-    return Tried(f"Under policy {policy} this text {ends[str(seen.decision)]}.", state, pieces_of(text, seen.hits), lines)
+    case = f"on a route of {trial.risk} risk, labelled {trial.label}" + (f", for {trial.tenant}" if trial.tenant else "")
+    sentence = f"Under policy {trial.policy}, {case}, this text {ends[str(seen.decision)]}."
+    return Tried(sentence, state, pieces_of(trial.text, seen.hits), lines)
+
+
+def choices_of(trial: Trial, policies: Sequence[str], tenants: Sequence[str]) -> tuple[Choice, ...]:
+    """What an author chooses, with what the trial has."""
+
+    def choice(name: str, label: str, options: Iterable[tuple[str, str]]) -> Choice:
+        return Choice(name, label, tuple(Option(value, word, value == getattr(trial, name)) for value, word in options))
+
+    return (
+        choice("role", "Written by", ((str(value), word) for value, word in ROLES.items())),
+        choice("policy", "Policy", ((each, each) for each in policies)),
+        choice("tenant", "Tenant", (("", "None in particular"), *((each, each) for each in tenants))),
+        choice("risk", "Risk of the route", ((each, each) for each in RISKS)),
+        choice("label", "Label of the route", ((each, each) for each in LABELS)),
+    )
 
 
 def _appeals(visit: Visit) -> tuple[AppealRow, ...]:
@@ -170,21 +198,17 @@ def _alerts(visit: Visit) -> tuple[AlertRow, ...]:
     return tuple(AlertRow(event.ref, words.sentence(told(event.ref, event.body)), event.body["to"], index) for index, event in events)
 
 
-def show(
-    visit: Visit, tried: Tried | None = None, text: str = "", context: str = "", role: str = "user", policy: str = "default"
-) -> Response:
+def show(visit: Visit, tried: Tried | None = None, trial: Trial | None = None) -> Response:
     """The page; with what was just tried, if anything was."""
     bench = visit.context.guards
+    trial = trial or Trial()
     tools = tuple(Tool(words.sentence(words.entity(name)), version) for name, version in bench.versions()) if bench else ()
-    names = bench.policies() if bench else ()
     appeals = _appeals(visit)
     waiting = sum(1 for each in appeals if each.state.key == "appeal_open")
     page = GuardsPage(
         f"{words.sentence(words.count(waiting, 'appeal waits', 'appeals wait'))}." if waiting else "What guards decide, and why.",
-        text,
-        context,
-        tuple(Option(str(value), word, str(value) == role) for value, word in ROLES.items()),
-        tuple(Option(name, name, name == policy) for name in names),
+        trial,
+        choices_of(trial, bench.policies() if bench else (), bench.tenants() if bench else ()),
         tried,
         tools,
         "" if any("encoder" in tool.version for tool in tools) else "The encoder stage is not installed: pip install 'affiant[encoder]'",
@@ -205,14 +229,28 @@ def test(visit: Visit) -> Response:
     bench, form = visit.context.guards, visit.form
     if bench is None:
         raise BadInput("This console has no guards to try.", "Use `affiant guard test`.")
+    trial = _trial(form, bench)
+    return show(visit, tried_of(trial, bench.inspect(trial)), trial)
+
+
+def _trial(form: Mapping[str, str], bench: GuardBench) -> Trial:
+    """What a form asks to try.
+
+    Raises:
+        BadInput: there is nothing to try, or it names what there is none of.
+    """
     text, context = form.get("text", "").replace("\r\n", "\n"), form.get("context", "").replace("\r\n", "\n")
-    role, policy = form.get("role", "user"), form.get("policy", "default")
     if not text or len(text) > MAX_TEXT:
         raise BadInput("There is no text, or too much.", f"Paste 1 to {MAX_TEXT:,} characters; for more use `affiant guard scan`.")
-    if role not in set(Role):
-        raise BadInput(f"{role[:40]!r} is no role.", f"One of: {', '.join(Role)}.")
-    seen = bench.inspect(text, Role(role), policy, context)
-    return show(visit, tried_of(text, policy, seen), text, context, role, policy)
+    first = Trial()
+    role, risk, label = (form.get(name, getattr(first, name)) for name in ("role", "risk", "label"))
+    for what, said, known in (("role", role, tuple(Role)), ("risk", risk, RISKS), ("label", label, LABELS)):
+        if said not in known:
+            raise BadInput(f"{said[:40]!r} is no {what}.", f"One of: {', '.join(known)}.")
+    tenant = form.get("tenant", "")
+    if tenant and tenant not in bench.tenants():
+        raise BadInput(f"{tenant[:40]!r} is no tenant here.", "Choose one that a key or a policy names.")
+    return Trial(text, Role(role), form.get("policy", first.policy), context, risk, label, tenant)
 
 
 def appeal(visit: Visit) -> Response:

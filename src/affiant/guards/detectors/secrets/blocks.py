@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from affiant.guards.detectors.secrets import checks
+from affiant.guards.detectors.secrets import checks, seeds
 from affiant.guards.detectors.secrets.form import PREFIX, TRUSTED, USUAL, open_form
 from affiant.guards.detectors.secrets.shapes import machinery, placeholder, template
 from affiant.guards.scan import Candidate, Found, Pattern
@@ -23,7 +23,6 @@ _PEM_RUN = re.compile(r"[A-Za-z0-9+/=\s\\:,.-]*")
 _PEM_BODY = re.compile(r"[A-Za-z0-9+/=\\]{16}")
 _DATA = re.compile(r"(?:^|\n)data:[ \t]*(?=\r?\n)")
 _ENTRY = re.compile(r"\r?\n[ \t]{1,12}[A-Za-z0-9_.-]{1,120}:[ \t]*[\"']?(?P<v>[A-Za-z0-9+/]{8,8000}={0,2})[\"']?[ \t]*(?=\r?\n|$)")
-_WORDS = re.compile(r"[a-z]{3,8}(?:[ ,]+[a-z]{3,8}){11,23}")
 
 
 def _span(candidate: Candidate, kind: str, score: int = USUAL) -> tuple[Found, ...]:
@@ -70,13 +69,6 @@ def _jwt(candidate: Candidate) -> Iterable[Found]:
 
 def _wallet(candidate: Candidate) -> Iterable[Found]:
     return _span(candidate, candidate.pattern.rule, TRUSTED) if checks.base58check(candidate.value) else ()
-
-
-def _seed(candidate: Candidate) -> Iterable[Found]:
-    match = _WORDS.search(candidate.value)
-    if match is None or len(match.group().replace(",", " ").split()) not in (12, 15, 18, 21, 24):
-        return ()
-    return (Found(candidate.start + match.start(), candidate.start + match.end(), PREFIX + "wallet_seed_phrase", USUAL),)
 
 
 def _jwt_base64(candidate: Candidate) -> Iterable[Found]:
@@ -211,13 +203,6 @@ _WALLETS = (
         r"(?<![A-Za-z0-9])(?P<v>[xyzt]prv[1-9A-HJ-NP-Za-km-z]{100,112})(?![A-Za-z0-9])",
     ),
 )
-_SEED_HEAD = r"(?:seed|mnemonic|recovery|secret|backup)(?:[ _-](?:phrase|words?|key|recovery))?[^a-z]{1,8}(?:is[ :\"']{1,4})?"
-_SEED = open_form(
-    "wallet_seed_phrase",
-    _SEED_HEAD + "[a-z]{3,8}[ ,]{1,2}[a-z]{3,8}[ ,]",
-    _SEED_HEAD + "[a-z]{3,8}(?:[ ,]{1,2}[a-z]{3,8}){11,23}(?![ ,]{0,4}[a-z])",
-    case=False,
-)
 _JWT_BASE64 = open_form("jwt_base64", "ZXlK[A-Za-z0-9+/]{60}", r"(?<![A-Za-z0-9+/])(?P<v>ZXlK[A-Za-z0-9+/]{60,6000}={0,2})")
 _SIDEKIQ = open_form(
     "sidekiq_credentials",
@@ -293,7 +278,7 @@ GROUPS = (
     ("kubernetes", (_KUBE_SECRET,), _kubernetes, 13),
     ("basic", (_BASIC, _DOCKER), _basic, 12),
     ("wallets", _WALLETS, _wallet, 10),
-    ("seeds", (_SEED,), _seed, 14),
+    ("seeds", seeds.PATTERNS, seeds.seed, 14),
     ("commands", _COMMANDS, _password, 14),
     ("hashes", _HASHES, _verbatim, 11),
     ("enclosed", (_PUTTY, _RSA_XML, _JWK, _KUBE, _NPMRC, _WIREGUARD, _SIDEKIQ), _plain, 11),

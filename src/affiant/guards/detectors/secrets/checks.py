@@ -1,6 +1,6 @@
 """Checksums and inner structure that some tokens carry: a token that fails is no token.
 
-CRC-32 in base 62 (GitHub, npm), Bech32 (age), Base58Check (keys of wallets), JSON inside Base64 (JWT and its kin).
+CRC-32 in base 62 (GitHub, npm), Bech32 (age), Base58Check and BIP-39 (keys of wallets), JSON inside Base64 (JWT and its kin).
 Leaves out: signatures, which only the issuer can check.
 """
 
@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import json
 import zlib
+from collections.abc import Sequence
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -57,6 +58,16 @@ def base58check(text: str) -> bool:
     raw = number.to_bytes((number.bit_length() + 7) // 8, "big")
     raw = b"\0" * (len(text) - len(text.lstrip("1"))) + raw
     return len(raw) > 4 and hashlib.sha256(hashlib.sha256(raw[:-4]).digest()).digest()[:4] == raw[-4:]
+
+
+def mnemonic(places: Sequence[int]) -> bool:
+    """Whether the last bits of a BIP-39 mnemonic, its words as their places in the list, are the head of the SHA-256 of the others."""
+    bits = len(places) // 3
+    number = 0
+    for place in places:
+        number = number << 11 | place
+    entropy = (number >> bits).to_bytes(bits * 4, "big")
+    return hashlib.sha256(entropy).digest()[0] >> (8 - bits) == number & ((1 << bits) - 1)
 
 
 def unbase64(text: str) -> bytes:
