@@ -32,6 +32,13 @@ def test_bytes_are_canonical_and_read_back(body: dict[str, Any], ref: str) -> No
     assert (event.body, event.ref, event.seq, event.producer) == (body, ref, 7, "n1/gateway/a")
 
 
+@pytest.mark.parametrize("mono_ns", [MAX_INT, MAX_INT + 1, 2**63])
+def test_a_process_that_runs_for_months_writes_what_a_verifier_reads(mono_ns: int) -> None:
+    """Its own age stops at the greatest number that canonical JSON carries, after 104 days."""
+    data = encode(Draft("job.run", {}), "n1/gateway/a", 7, 1, mono_ns)
+    assert dumps(loads(data)) == data and decode(data).mono_ns == MAX_INT
+
+
 @pytest.mark.parametrize(
     ("value", "where"),
     [

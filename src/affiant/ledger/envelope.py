@@ -5,7 +5,7 @@ Leaves out: what types mean (`registry`), where bytes go (`segment`).
 
 Keys of an envelope (absent means omitted):
 `v` envelope version · `type` event type · `tv` version of that type · `tenant` · `producer` node/role/incarnation ·
-`seq` gap-free number of that producer, from 0 · `at` wall time, integer µs UTC · `mono` ns since the producer started ·
+`seq` gap-free number of that producer, from 0 · `at` wall time, integer µs UTC · `mono` ns since the producer started, at most 2^53 - 1 ·
 `actor` who (`key:ID`, `person:ID`, `system:NAME`, `anonymous`) · `policy` digest of the policy in force ·
 `ref` exchange or record id · `body` the event's own fields.
 """
@@ -177,6 +177,9 @@ def _explain(value: Any, where: str) -> None:
 def encode(draft: Draft, producer: str, seq: int, at_us: int, mono_ns: int) -> bytes:
     """Canonical bytes of one event.
 
+    Args:
+        mono_ns: ns since the producer started; what canonical JSON cannot carry, after 104 days, stays at its greatest number.
+
     Raises:
         BadInput: a value that canonical JSON v1 cannot carry (a lone surrogate too), or more than 65,535 bytes.
     """
@@ -188,8 +191,8 @@ def encode(draft: Draft, producer: str, seq: int, at_us: int, mono_ns: int) -> b
     if not -MAX_INT <= at_us <= MAX_INT:
         raise BadInput(f"The clock says {at_us} µs, which no entry can carry.", "Set the clock of this machine.")
     envelope = _Envelope(
-        actor=draft.actor, at=at_us, body=draft.body, mono=mono_ns, policy=draft.policy, producer=producer, ref=draft.ref, seq=seq,
-        tenant=draft.tenant, tv=draft.version, type=draft.type, v=ENVELOPE_VERSION,
+        actor=draft.actor, at=at_us, body=draft.body, mono=min(mono_ns, MAX_INT), policy=draft.policy, producer=producer, ref=draft.ref,
+        seq=seq, tenant=draft.tenant, tv=draft.version, type=draft.type, v=ENVELOPE_VERSION,
     )  # fmt: skip
     try:
         data = _encoder.encode(envelope)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from affiant.ledger.envelope import Draft, encode
+from affiant.ledger.envelope import MAX_INT, Draft, encode
 from affiant.proof.pledges import pledge_digest
 
 DAY_US = 86_400_000_000
@@ -106,6 +106,11 @@ def _xid(at_us: int, bits: bytes) -> str:
     return "ex_" + "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
+def _mono_ns(at_us: int) -> int:
+    """What a process that began two hours before the first day and never stopped says of its age."""
+    return min(max(0, at_us - START_US + 2 * HOUR_US) * 1000, MAX_INT)
+
+
 def exchanges_of(plan: Plan, day: int, first: int | None = None) -> Iterator[Exchange]:
     """Exchanges that open on a day, in order of time; from the number `first` on."""
     begin, end, start = plan.first_of(day), plan.first_of(day + 1), plan.start_of(day)
@@ -164,7 +169,7 @@ def opened_bytes(each: Exchange, day: int, seq: int) -> bytes:
     values = (
         facts.key, each.opened_us, bits[32:64].hex(), bits[64:96].hex(), acted, found, 3 + day // 7, 200 + bits[22] * 8, facts.key,
         facts.label, facts.model, facts.provider, facts.version, 1 + bits[23] % 3, facts.route, bits[24] & 1,
-        base64.b64encode(bits[96:123]).decode(), each.opened_us - START_US + HOUR_US, POLICY, GATEWAY, each.xid, seq,
+        base64.b64encode(bits[96:123]).decode(), _mono_ns(each.opened_us), POLICY, GATEWAY, each.xid, seq,
         facts.tenant,
     )  # fmt: skip
     return (_OPENED % values).encode()
@@ -177,7 +182,7 @@ def closed_bytes(each: Exchange, day: int, seq: int) -> bytes:
     values = (
         facts.key, each.closed_us, bits[123:135].hex(), facts.model, ms - 5, facts.provider, facts.version, facts.key,
         facts.model, ms, 3 + bits[25] % 5, facts.provider, facts.route, 20 + bits[26] * 4, 10 + bits[27] * 3,
-        base64.b64encode(bits[135:219]).decode(), each.closed_us - START_US + HOUR_US, POLICY, GATEWAY, each.xid, seq, facts.tenant,
+        base64.b64encode(bits[135:219]).decode(), _mono_ns(each.closed_us), POLICY, GATEWAY, each.xid, seq, facts.tenant,
     )  # fmt: skip
     return (_CLOSED % values).encode()
 
@@ -404,7 +409,7 @@ def _numbered(moments: Sequence[tuple[int, int, Any]], extras: Sequence[Told], s
         else:
             _, producer, draft = extras[what]
             seq = gateway if producer == GATEWAY else seqs[producer]
-            entries.append((at, encode(draft, producer, seq, at, max(0, (at - START_US) * 1000 + 2 * HOUR_US * 1000)), producer))
+            entries.append((at, encode(draft, producer, seq, at, _mono_ns(at)), producer))
             if producer == GATEWAY:
                 gateway += 1
             else:

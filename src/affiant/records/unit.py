@@ -33,7 +33,6 @@ from affiant.records.store import Store
 if TYPE_CHECKING:
     from affiant.kit.postgres import PostgresDatabase
 
-_MAX_MONO = 2**53 - 1
 VIA: ContextVar[str] = ContextVar("via", default="")
 """How whoever acts came in, where that is not by their own sign-in: `local` = the home's local credential under their name."""
 
@@ -58,7 +57,7 @@ class Unit:
     def __init__(self, store: Store, events: Events, now_us: int, producer: str, mono_ns: int, master: bytes) -> None:
         self.store, self.now_us, self.master = store, now_us, master
         self._events = events
-        self._producer, self._mono_ns = producer, min(mono_ns, _MAX_MONO)
+        self._producer, self._mono_ns = producer, mono_ns
         self.emitted = 0
         self._epoch = 0
 
