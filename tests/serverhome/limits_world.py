@@ -81,5 +81,5 @@ class Spender:
 
     def kill(self) -> None:
         """As if its machine were gone."""
-        self.process.kill()
+        self.process.kill()  # also if it is stopped
         self.process.wait()
