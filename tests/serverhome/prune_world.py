@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from server_world import World, closed, note, opened
+from server_world import ServerWorld, World, closed, note, opened
 
 from affiant.kit.clock import Clock, ClockFile
 from affiant.kit.home import Home
@@ -26,7 +27,10 @@ def client(world: World, clock: Clock, role: str = "control", home: Home | None 
 
 
 def age(world: World, clock: ClockFile, now: Clock) -> None:
-    """Old events of several kinds, then a period that opens now and events in it. The world's writer runs, under `now`."""
+    """Old events of several kinds, then a period that opens now and events in it. The world's writer runs, under `now`.
+
+    On servers, storage has caught up with the old ones when this returns.
+    """
     clock.fix(OLD)
     with client(world, now, "gateway") as link:
         link.append([opened("ex_old"), closed("ex_old")])
@@ -42,6 +46,10 @@ def age(world: World, clock: ClockFile, now: Clock) -> None:
             link.append(period_open_drafts(reader, "2", NEW))
         link.append([note(f"new {n}", f"new_{n}") for n in range(NEW_EVENTS)])
         link.checkpoint()
+    deadline = time.monotonic() + 30
+    while isinstance(world, ServerWorld) and int(str(world.sql("SELECT archived FROM @.ledger")[0][0])) < OLD_EVENTS // 256 + 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def decide(world: World, now: Clock, before_us: int = OLD + 30 * DAY) -> int:

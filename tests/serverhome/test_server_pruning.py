@@ -24,7 +24,7 @@ from server_world import RING, EmbeddedWorld, Postgres, ServerWorld, Storage, co
 from test_server_fencing import begin, with_store
 
 from affiant.app import main
-from affiant.kit.clock import Clock, ClockFile, open_clock
+from affiant.kit.clock import ClockFile, open_clock
 from affiant.kit.errors import Conflict, LedgerFault
 from affiant.kit.home import open_home
 from affiant.ledger import Draft
@@ -67,15 +67,6 @@ def bundles(world: ServerWorld, stop: int = MINIMUM) -> list[objects.Version]:
         return list(bundle_versions(reader, 0, stop))
 
 
-def grow(world: ServerWorld, clock: ClockFile, now: Clock) -> None:
-    """An old ledger and a new period, as `age` writes them, and storage has caught up below the minimum index."""
-    age(world, clock, now)
-    deadline = time.monotonic() + 30
-    while int(str(world.sql("SELECT archived FROM @.ledger")[0][0])) < MINIMUM // 256:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def locks_end(world: ServerWorld) -> None:
     """Wait until the lock of every bundle below the minimum index is over."""
     deadline = time.monotonic() + 30
@@ -95,7 +86,7 @@ def test_locked_bundles_are_named_and_left_and_nobody_reads_them(old: ServerWorl
     """Under a lock the rows go, readers refuse, and the command says of each bundle until when storage keeps it."""
     now = open_clock()
     with old.writer():
-        grow(old, clock, now)
+        age(old, clock, now)
         with old.reader() as reader:
             plan = plan_prune(reader, holdings_of(reader), OLD + 30 * DAY, NEW, [])
         assert plan.locked_until_us > time.time() * 1_000_000
@@ -132,7 +123,7 @@ def test_what_has_outlived_its_lock_goes_with_all_versions_and_markers(old: Serv
     """Markers, further versions and the bundles themselves go; a version that somebody locked longer or holds is named and left."""
     now = open_clock()
     with old.writer(), closing(ObjectStore(old.config)) as store:
-        grow(old, clock, now)
+        age(old, clock, now)
         decide(old, now)
         locks_end(old)
         assert store.request("DELETE", bundle_path(1)).status == 204
@@ -192,7 +183,7 @@ def test_killed_after_each_step(
     monkeypatch.setattr(pruning, "VERSIONS_AT_ONCE", 2)
     now = open_clock()
     with old.writer():
-        grow(old, clock, now)
+        age(old, clock, now)
         decide(old, now)
         locks_end(old)
 
@@ -237,7 +228,7 @@ def test_a_node_that_was_paused_past_its_takeover_prunes_nothing(old: ServerWorl
     """Stopped before its first step or its last one, the holder of an older term finds another in force, and the floor stays."""
     now = open_clock()
     with old.writer():
-        grow(old, clock, now)
+        age(old, clock, now)
         decide(old, now)
     wish = _Wish(old)
 
@@ -290,7 +281,7 @@ def test_a_hold_of_another_node_stops_pruning(old: ServerWorld, clock: ClockFile
             link.checkpoint()
 
     with old.writer(), old.writer(home=other):
-        grow(old, clock, now)
+        age(old, clock, now)
         decide(old, now)
         wish = _Wish(old)
         put("hold.placed", "lh_x")
@@ -315,7 +306,7 @@ def test_every_node_learns_the_floor_and_one_that_joins_leads(old: ServerWorld, 
     now = open_clock()
     second = old.node("n2")
     with old.writer(), ServerReader(second, old.config) as there, ServerReader(old.home, old.config) as here:
-        grow(old, clock, now)
+        age(old, clock, now)
         assert len(there.find("job_3")) == 1 and there.event(77).type == "job.run"
         assert len(here.find("job_3")) == 1
         decide(old, now)
@@ -341,7 +332,7 @@ def test_a_home_that_nothing_serves_leads_for_a_moment(old: ServerWorld, clock: 
     """Pruning needs no node that serves."""
     now = open_clock()
     with old.writer():
-        grow(old, clock, now)
+        age(old, clock, now)
         decide(old, now)
     monkeypatch.setattr(pruning, "open_keyring", lambda home: RING)  # this world's keyring lies in no file
     assert take(old, now).stop == MINIMUM
@@ -353,7 +344,7 @@ def test_harm_to_what_pruning_left_is_named(old: ServerWorld, clock: ClockFile, 
     """A changed floor, producers' state, lasting copy, hash tile or a row put back is contradicted by tree or entry."""
     now = open_clock()
     with old.writer():
-        grow(old, clock, now)
+        age(old, clock, now)
         decide(old, now)
         take(old, now)
     statements = {
@@ -379,7 +370,7 @@ def test_the_sequencer_prunes_its_own_copies_while_the_floor_moves(old: ServerWo
     """With few entries kept in PostgreSQL and steps without pause, moving the floor disturbs neither archive nor terms."""
     now = open_clock()
     with old.writer(keep_entries=300, state_every=200, archive_s=0.01):
-        grow(old, clock, now)
+        age(old, clock, now)
         for before in (OLD + 400 * 60_000_000, OLD + 1_000 * 60_000_000, OLD + 30 * DAY):
             decide(old, now, before)
             take(old, now)
@@ -404,7 +395,7 @@ def test_a_ledger_founded_before_there_was_pruning_is_brought_up(old: ServerWorl
         assert (reader.begin, reader.lasting(), holdings_of(reader).minimum()) == (0, {}, 0)
     good(old)
     with old.writer():
-        grow(old, clock, now)
+        age(old, clock, now)
         decide(old, now)
         assert take(old, now).stop == MINIMUM
     old.sql("SELECT @.make_reserve(1)")
@@ -449,7 +440,7 @@ def test_the_command_prunes_names_what_is_locked_and_goes_on(
     now = open_clock()
     monkeypatch.setenv("AFFIANT_TEST_DAY_S", str(SHORT_S))
     with world.writer():
-        grow(world, clock, now)
+        age(world, clock, now)
         locks_end(world)
 
     def prune(*words: str, person: str = "bo") -> tuple[int, dict[str, Any], str]:
