@@ -135,6 +135,16 @@ def test_an_appeal_goes_from_the_exchange_to_a_decision(world: World) -> None:
     assert "appeal.raised" in types and "appeal.decided" in types
 
 
+def test_an_exchange_names_the_labels_found_in_it(world: World) -> None:
+    """Of the request and of its answer, beside the one that the route declares."""
+    drafts = exchange(1, 1, "answered")
+    drafts[0].body["detected"], drafts[-1].body["detected"] = "internal", "restricted"
+    world.put(drafts)
+    world.settle()
+    page = _words(world.client("mara.lind").get(f"/exchanges/{drafts[0].ref}").text)
+    assert "found in it: internal; found in its answer: restricted" in page
+
+
 def test_pieces_cover_the_text_once() -> None:
     """Overlapping and impossible spans never lose or repeat a character."""
     text = "abcdefghij"
