@@ -162,6 +162,21 @@ def test_only_the_newest_segment_may_end_in_zeros(tmp_path: Path) -> None:
     assert not verify_home(home).good
 
 
+def test_a_reader_beside_the_writer_reads_pieces(tmp_path: Path) -> None:
+    """A batch longer than what a reader takes at once is read whole, among zeros and behind them."""
+    home = create(tmp_path / "h")
+    with open_writer(home, segment_bytes=1_000_000) as writer:
+        put(writer, PRODUCER, 0, [note("short")])
+        writer.make_spare()
+        reader = LedgerReader(home)
+        for first in range(1, 400, 100):
+            index = put(writer, PRODUCER, first, [note(f"{first + n} " + "x" * 3_000) for n in range(100)])
+            assert [reader.event(index + n).seq for n in range(100)] == list(range(first, first + 100))
+        writer.checkpoint()
+        assert len(segment_firsts(home.segments)) == 3
+    check(home)
+
+
 def test_a_group_longer_than_the_zeros(tmp_path: Path) -> None:
     """A group that no spare holds goes behind its end, and is there whole."""
     home = create(tmp_path / "h")

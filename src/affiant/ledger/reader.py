@@ -42,7 +42,7 @@ from affiant.proof.tiles import TILE_WIDTH
 from affiant.proof.tlogproof import TlogProof
 
 BUNDLES_KEPT = 16
-PIECE_BYTES = 1 << 20
+PIECE_BYTES, PIECES_BYTES = 1 << 16, 1 << 20
 TILES_KEPT = 1_024
 
 
@@ -89,7 +89,7 @@ class _Tail:
                 self.entries += [frame.data for frame in batch]
                 end = batch[-1].end
             if self.end > before:
-                self._offset, most = self._offset + end, PIECE_BYTES
+                self._offset, most = self._offset + end, min(most * 4, PIECES_BYTES)
             elif whole:
                 most *= 4  # of a batch that is longer than what was read
             elif (self._segments / segment_name(self.end)).exists() and self.end != self._segment:
