@@ -140,7 +140,7 @@ async def load(client: LedgerClient, callers: int, seconds: float, writer_pid: i
 
 
 def bare_waits(folder: Path, size: int, count: int = 600) -> list[float]:
-    """Seconds of a plain write and fdatasync of `size` bytes behind the last, into blocks reserved ahead as the writer does it."""
+    """Seconds of a plain write and fdatasync of `size` bytes behind the last, in a file that grows."""
     waits = []
     data = os.urandom(size)
     path = folder / "bare"

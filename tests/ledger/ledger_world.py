@@ -171,12 +171,12 @@ from affiant.kit.home import open_home
 from affiant.kit.keyring import Keyring
 from affiant.ledger import WriterOptions, run_writer
 run_writer(open_home(Path(sys.argv[1])), Keyring(bytes(range(32)), bytes(32), "local"), open_clock(),
-           WriterOptions(grace_s=float(sys.argv[2])), ready=lambda: print("ready", flush=True))
+           WriterOptions(grace_s=float(sys.argv[2]), segment_bytes=300_000, spare_after=20_000), ready=lambda: print("ready", flush=True))
 """
 
 
 class WriterProcess:
-    """A real writer process."""
+    """A real writer process, whose segments are short and made ahead."""
 
     def __init__(self, home: Home, grace_s: float = 2.0) -> None:
         self.process = subprocess.Popen([sys.executable, "-c", _PROCESS, str(home.root), str(grace_s)], stdout=subprocess.PIPE)

@@ -17,12 +17,13 @@ from affiant.kit.clock import FixedClock
 from affiant.kit.errors import AffiantError, BadInput, NoRoom
 from affiant.kit.home import open_home
 from affiant.ledger import Writer, verify_home
-from affiant.ledger.segment import segment_name
+from affiant.ledger.segment import segment_firsts, segment_name
+from affiant.ledger.spare import SPARE
 
 MIB = 1024 * 1024
 
 
-@pytest.mark.parametrize("rest", ["gone", "zeros", "junk"])
+@pytest.mark.parametrize("rest", ["gone", "zeros", "junk", "zeros ahead", "junk and zeros ahead"])
 def test_tail_torn_at_every_byte_of_the_last_batch(memory: Path, rest: str) -> None:
     """However much of the last batch arrived before the power went, it is there whole or not at all, and can be sent again."""
     home = create(memory / "template")
@@ -38,7 +39,9 @@ def test_tail_torn_at_every_byte_of_the_last_batch(memory: Path, rest: str) -> N
         root = memory / f"h{cut}"
         shutil.copytree(home.root, root)
         (root / "run" / "durable").unlink()
-        left = {"gone": b"", "zeros": bytes(len(whole) - cut), "junk": b"\xa5" * (len(whole) - cut)}[rest]
+        left = b"" if rest == "gone" else (b"\xa5" if rest.startswith("junk") else b"\0") * (len(whole) - cut)
+        if rest.endswith("ahead"):
+            left += bytes(70_000)
         (root / "segments" / path.name).write_bytes(whole[:cut] + left)
         with open_writer(open_home(root)) as writer:
             assert writer.size == size
@@ -144,11 +147,20 @@ def test_a_clock_beyond_what_an_entry_can_say(memory: Path) -> None:
 
 
 def test_options_make_the_run_cross_segments(memory: Path) -> None:
-    """The run that faults are put into begins new segments, fills tiles, writes state files and keeps heads."""
-    run = Run(prepared(memory / "h"))
+    """The run that faults are put into begins new segments, also over zeros, fills tiles, writes state files and keeps heads."""
+    run, zeros, spares = Run(prepared(memory / "h")), [], []
+
+    def told(run: Run) -> None:
+        newest = run.home.segments / segment_name(segment_firsts(run.home.segments)[-1])
+        zeros.append(newest.read_bytes().endswith(bytes(100)))
+        spares.append((run.home.segments / SPARE).exists())
+
+    run.told = told
     with run.open() as writer:
         run.play(writer)
     home = run.home
+    assert zeros.count(True) > 4 and zeros.count(False) > 4
+    assert spares.count(True) > 4 and spares[-1] and not (home.segments / SPARE).exists()
     assert len(list(home.segments.iterdir())) > 2
     assert (home.derived / "writer.state").exists()
     assert (home.ledger / "tile" / "entries" / "001").exists()
@@ -175,6 +187,8 @@ def test_any_sectors_of_the_last_batch_may_be_missing(memory: Path) -> None:
             if lost >> bit & 1:
                 start, end = max(begin, sector * 512), min(len(data), sector * 512 + 512)
                 data[start:end] = bytes(end - start)
+        if number % 2:
+            data += bytes(9_000)  # of a segment that was made ahead
         root = memory / f"h{number}"
         shutil.copytree(home.root, root)
         (root / "run" / "durable").unlink()

@@ -19,10 +19,12 @@ FULL = os.environ.get("AFFIANT_TORTURE") == "1"
 PRODUCER = "n1/gateway/torture"
 OPTIONS = WriterOptions(segment_bytes=40_000, state_every=100)
 STEPS: tuple[tuple[str, int], ...] = (
-    ("put", 3), ("outbox", 2), ("put", 1), ("sign", 0), ("put", 120), ("put", 130), ("sign", 1), ("outbox", 5), ("put", 2), ("sign", 0),
-    ("put", 260), ("put", 1), ("sign", 1), ("minute", 1), ("put", 4), ("sign", 0), ("outbox", 1), ("put", 1), ("sign", 1),
+    ("put", 3), ("outbox", 2), ("put", 1), ("sign", 0), ("put", 120), ("spare", 0), ("put", 130), ("sign", 1), ("outbox", 5), ("put", 2),
+    ("sign", 0), ("spare", 0), ("put", 1), ("put", 260), ("put", 1), ("spare", 0), ("sign", 1), ("minute", 1), ("put", 4), ("sign", 0),
+    ("outbox", 1), ("put", 1), ("sign", 1), ("spare", 0),
 )  # fmt: skip
-"""What the run does: put that many events, commit and move that many outbox rows, sign (1: keep the head), let a minute pass."""
+"""What the run does: put that many events, commit and move that many outbox rows, sign (1: keep the head), let a minute pass, make the
+next segment ahead: one that is taken while the present one is short, one that is full before another is ready, one that is never used."""
 
 
 @dataclass
@@ -55,6 +57,8 @@ class Run:
                     self.committed += count
                 writer.pump_outbox()
                 self.moved = self.committed
+            elif what == "spare":
+                writer.make_spare()
             elif what == "minute":
                 self.clock.value_us += 61_000_000
             else:

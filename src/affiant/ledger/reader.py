@@ -42,6 +42,7 @@ from affiant.proof.tiles import TILE_WIDTH
 from affiant.proof.tlogproof import TlogProof
 
 BUNDLES_KEPT = 16
+PIECE_BYTES, PIECES_BYTES = 1 << 16, 1 << 20
 TILES_KEPT = 1_024
 
 
@@ -77,16 +78,20 @@ class _Tail:
         elif base - self.first >= TILE_WIDTH * 4:
             del self.entries[: base - self.first]
             self.first = base
+        most = PIECE_BYTES
         while size is None or self.end < size:
-            data = read_from(self._segments / segment_name(self._segment), self._offset)
-            before = self.end
+            data = read_from(self._segments / segment_name(self._segment), self._offset, most)
+            before, whole = self.end, len(data) == most and any(data[:4])
             for batch in batches(data, before):
                 if size is not None and batch[-1].index >= size:
+                    whole = False
                     break
                 self.entries += [frame.data for frame in batch]
                 end = batch[-1].end
             if self.end > before:
-                self._offset += end
+                self._offset, most = self._offset + end, min(most * 4, PIECES_BYTES)
+            elif whole:
+                most *= 4  # of a batch that is longer than what was read
             elif (self._segments / segment_name(self.end)).exists() and self.end != self._segment:
                 self._segment, self._offset = self.end, 0
             else:

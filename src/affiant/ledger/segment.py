@@ -2,9 +2,9 @@
 
 `segments/<index of first entry, 20 digits>.seg` is a run of frames: u32 word, u32 check, bytes (big endian). The low 31
 bits of the word are the length; its top bit says that the next frame belongs to the same batch. `check` is CRC-32 of the
-bytes with the word as start value. A batch is there whole or not at all. Blocks are reserved ahead with the file's size
-kept, so the size is where the data ends. Where a prefix was pruned, the bytes before it are zeros (`floor`). Leaves out: what
-entries mean, the tree, who may write.
+bytes with the word as start value. A batch is there whole or not at all. No frame begins with four zero bytes: zeros behind the
+data of the newest segment are room made ahead (`spare`), and its size is no sign of where the data ends. Every other segment ends with
+its data. Where a prefix was pruned, the bytes before it are zeros (`floor`). Leaves out: what entries mean, the tree, who may write.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from affiant.kit.errors import LedgerFault, NoRoom
 from affiant.ledger.envelope import MAX_ENTRY_BYTES
 from affiant.ledger.fileops import NO_ROOM_ERRORS, FileOps
+from affiant.ledger.spare import Spare
 
 HEADER = struct.Struct(">II")
 MORE = 0x8000_0000
@@ -27,6 +28,7 @@ SEGMENT_BYTES = 64 * 1024 * 1024
 STEP_BYTES = 8 * 1024 * 1024
 AHEAD_BYTES = 4 * 1024 * 1024
 _HOLE = bytes(512)
+_BLOCK = 4096
 _HOLE_KEEPING_SIZE = 3
 _header, _crc32 = HEADER.pack, zlib.crc32
 
@@ -91,11 +93,11 @@ def frames(data: bytes | memoryview, index: int, offset: int = 0) -> Iterator[Fr
         offset = stop
 
 
-def read_from(path: Path, offset: int) -> bytes:
-    """A segment's bytes from an offset on."""
+def read_from(path: Path, offset: int, most: int = -1) -> bytes:
+    """A segment's bytes from an offset on: all, or at most so many."""
     with open(path, "rb") as file:
         file.seek(offset)
-        return file.read()
+        return file.read(most)
 
 
 def place_of(data: bytes, first: int, index: int, begin: int = 0) -> int:
@@ -110,7 +112,10 @@ def place_of(data: bytes, first: int, index: int, begin: int = 0) -> int:
     """
     offset = begin
     while first < index and offset + HEADER.size <= len(data):
-        offset += HEADER.size + (HEADER.unpack_from(data, offset)[0] & ~MORE)
+        length = HEADER.unpack_from(data, offset)[0] & ~MORE
+        if not length:
+            break
+        offset += HEADER.size + length
         first += 1
     return offset
 
@@ -162,14 +167,14 @@ def batches(data: bytes, index: int, offset: int = 0) -> Iterator[list[Frame]]:
 def torn_only(data: bytes, bad: int) -> bool:
     """Whether everything from `bad` on can be what an unfinished write leaves: good frames, then none, or none but behind a hole.
 
-    A hole is what the file system shows of a sector whose write never arrived: 512 zero bytes, or, where a batch begins within a
-    sector, the zero bytes from there to that sector's end.
+    Zeros up to the end are room made ahead: no entry ends with one. A hole is what the file system shows of a sector whose write
+    never arrived: 512 zero bytes, or, where a batch begins within a sector, the zero bytes from there to that sector's end.
 
     Args:
         data: a segment from its beginning.
         bad: where the last whole batch ends.
     """
-    start = bad
+    data, start = data[: max(bad, len(data.rstrip(b"\0")))], bad
     for frame in frames(data, 0, bad):
         bad = frame.end
     rest = -bad % len(_HOLE)
@@ -192,16 +197,23 @@ class SegmentWriter:
         ops: system calls.
         place: where the next frame goes, as recovery found it.
         segment_bytes: size after which a new segment is begun.
+
+    Attributes:
+        spare: the next segment; the first one goes into use as soon as it is ready, however short the present segment is.
+        appended: bytes since this segment was begun or opened.
     """
 
     def __init__(self, directory: Path, ops: FileOps, place: Place, segment_bytes: int = SEGMENT_BYTES) -> None:
         self.directory = directory
         self.first = place.first
         self.offset = place.offset
+        self.appended = 0
+        self.spare = Spare(directory, ops, -(-segment_bytes // _BLOCK) * _BLOCK)
         self._ops = ops
         self._limit = segment_bytes
-        self._fd = os.open(directory / segment_name(place.first), os.O_RDWR)
+        self._fd = os.open(directory / segment_name(place.first), os.O_RDWR | os.O_CLOEXEC)
         self._reserved = place.offset
+        self._zeros = 0
         self._can_reserve = True
         try:
             self.reserve()
@@ -211,19 +223,14 @@ class SegmentWriter:
 
     @classmethod
     def create(cls, directory: Path, ops: FileOps, first: int, segment_bytes: int = SEGMENT_BYTES) -> SegmentWriter:
-        """Begin a segment; its name is on disk when this returns."""
-        fd = os.open(directory / segment_name(first), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        try:
-            ops.sync(fd)
-            ops.sync_directory(directory)
-        finally:
-            os.close(fd)
+        """Begin the first segment; its name is on disk when this returns."""
+        os.close(_begin(directory, ops, first))
         return cls(directory, ops, Place(first, 0), segment_bytes)
 
     @property
     def ahead(self) -> int:
         """Bytes reserved beyond the data."""
-        return max(0, self._reserved - self.offset)
+        return max(0, self._reserved - self.offset) + (self.spare.size if self.spare.ready else 0)
 
     @property
     def reserves(self) -> bool:
@@ -239,7 +246,7 @@ class SegmentWriter:
         Raises:
             SyncError: the disk fails.
         """
-        if not self._can_reserve or self._reserved - self.offset >= AHEAD_BYTES:
+        if not self._can_reserve or self.ahead >= AHEAD_BYTES:
             return True
         step = min(STEP_BYTES, max(AHEAD_BYTES, self._limit - self.offset))
         try:
@@ -258,7 +265,7 @@ class SegmentWriter:
             NoRoom: nothing was written.
             SyncError: unknown; stop and recover from the disk.
         """
-        if self.offset >= self._limit:
+        if self._full(len(data)):
             self._rotate(index)
         written = 0
         view = memoryview(data)
@@ -269,7 +276,8 @@ class SegmentWriter:
                     raise OSError(28, "short write")
                 written += count
         except OSError as error:
-            self._undo()
+            self._cut(f"Cutting {segment_name(self.first)} back failed")
+            self.reserve()
             if error.errno in NO_ROOM_ERRORS:
                 raise NoRoom(f"The disk has no room for {len(data)} bytes of evidence.", f"Free space under {self.directory}.") from error
             raise SyncError(f"Writing {segment_name(self.first)} failed: {error.strerror}") from error
@@ -278,34 +286,50 @@ class SegmentWriter:
         except OSError as error:
             raise SyncError(f"Syncing {segment_name(self.first)} failed: {error.strerror}") from error
         self.offset += written
+        self.appended += written
         self.reserve()
 
-    def _undo(self) -> None:
+    def _full(self, count: int) -> bool:
+        """Whether a new segment is due before that many bytes: at the limit, where zeros end, or as the first that is made ahead."""
+        if self._zeros:
+            return self.offset >= self._limit or (self.offset > 0 and self.offset + count > self._zeros)
+        return self.offset >= self._limit or (self.offset > 0 and self.spare.ready)
+
+    def _rotate(self, index: int) -> None:
+        """Begin a new segment; without room for one, the old one goes on beyond its size.
+
+        Zeros behind the old one's data go, on disk, before there is a newer one: only the newest ends otherwise than with its data.
+        """
+        if self._zeros:
+            self._cut(f"Ending {segment_name(self.first)} failed")
+        zeros = self.spare.size if self.spare.ready else 0
+        try:
+            fd = self.spare.take(segment_name(index)) if zeros else _begin(self.directory, self._ops, index)
+        except OSError as error:
+            if error.errno in NO_ROOM_ERRORS:
+                self._drop(index)
+                self.reserve()
+                return
+            raise SyncError(f"Beginning {segment_name(index)} failed: {error.strerror}") from error
+        try:
+            if self._reserved > self.offset:
+                self._ops.truncate(self._fd, self.offset)
+        except OSError as error:
+            os.close(fd)
+            raise SyncError(f"Ending {segment_name(self.first)} failed: {error.strerror}") from error
+        os.close(self._fd)
+        self._fd, self.first, self.offset, self.appended = fd, index, 0, 0
+        self._reserved = self._zeros = zeros
+        self.reserve()
+
+    def _cut(self, failed: str) -> None:
+        """Let the file end with its data, on disk."""
         try:
             self._ops.truncate(self._fd, self.offset)
             self._ops.datasync(self._fd)
         except OSError as error:
-            raise SyncError(f"Cutting {segment_name(self.first)} back failed: {error.strerror}") from error
-        self._reserved = self.offset
-        self.reserve()
-
-    def _rotate(self, index: int) -> None:
-        """Begin a new segment; without room for one, the old one goes on beyond its size."""
-        try:
-            fresh = SegmentWriter.create(self.directory, self._ops, index, self._limit)
-        except OSError as error:
-            if error.errno in NO_ROOM_ERRORS:
-                self._drop(index)
-                return
-            raise SyncError(f"Beginning {segment_name(index)} failed: {error.strerror}") from error
-        try:
-            self._ops.truncate(self._fd, self.offset)
-        except OSError as error:
-            os.close(fresh._fd)
-            raise SyncError(f"Ending {segment_name(self.first)} failed: {error.strerror}") from error
-        os.close(self._fd)
-        self._fd, self.first, self.offset = fresh._fd, fresh.first, 0
-        self._reserved, self._can_reserve = fresh._reserved, fresh._can_reserve
+            raise SyncError(f"{failed}: {error.strerror}") from error
+        self._reserved, self._zeros = self.offset, 0
 
     def _drop(self, index: int) -> None:
         """Remove a segment that could not be begun, name and all, before its entries go elsewhere."""
@@ -323,6 +347,7 @@ class SegmentWriter:
         """
         if self._fd < 0:
             return
+        self.spare.close()
         try:
             self._ops.truncate(self._fd, self.offset)
         except OSError as error:
@@ -330,6 +355,18 @@ class SegmentWriter:
         finally:
             os.close(self._fd)
             self._fd = -1
+
+
+def _begin(directory: Path, ops: FileOps, first: int) -> int:
+    """An empty segment, open, its name on disk."""
+    fd = os.open(directory / segment_name(first), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        ops.sync(fd)
+        ops.sync_directory(directory)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def recover_tail(directory: Path, ops: FileOps, first: int, good_end: int) -> None:

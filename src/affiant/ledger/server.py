@@ -1,7 +1,8 @@
 """The writer process: `run/writer.sock`, group commit, producers that come and go, heads on time.
 
 One loop takes whatever all connections sent while the last sync ran, writes it with one sync, then answers.
-Heads are signed in a second thread. Leaves out: what is checked and written (`writer`), frames (`wire`).
+Heads are signed in a second thread, the next segment is made ahead in a third.
+Leaves out: what is checked and written (`writer`), frames (`wire`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from affiant.ledger.writer import Batch, RefusedError, Writer
 _log = logging.getLogger("affiant.ledger")
 MAX_UNSIGNED_BYTES = 256 * 1024 * 1024
 QUICK_SYNC_S = 0.003
+GROW_ENTRIES = 512
 
 
 @dataclass(slots=True)
@@ -104,6 +106,7 @@ class WriterServer:
         self._disk = ThreadPoolExecutor(1, "ledger-disk")
         self._signer = ThreadPoolExecutor(1, "ledger-signer")
         self._records = ThreadPoolExecutor(1, "ledger-outbox")
+        self._ahead = ThreadPoolExecutor(1, "ledger-ahead")
         self._stopping = False
         self._asked: list[tuple[_Peer, int]] = []
         self._keys_asked: list[tuple[_Peer, Message]] = []
@@ -115,10 +118,12 @@ class WriterServer:
         self._next_outbox = 0.0
         self._last_signed = 0.0
         self._signing: asyncio.Task[None] | None = None
+        self._making: asyncio.Future[bool] | None = None
         self._unsigned_bytes = 0
         self._room: bool | None = None
         self._groups = 0
         self._sync_s = 0.0
+        self._growing = False
 
     # -- life
 
@@ -183,7 +188,8 @@ class WriterServer:
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-        for executor in (self._records, self._disk, self._signer):
+        self.writer.drop_spare()
+        for executor in (self._records, self._disk, self._signer, self._ahead):
             executor.shutdown(wait=True)
         await asyncio.sleep(0)
 
@@ -245,6 +251,7 @@ class WriterServer:
         await self._commit(appends, self._due_endings(time.monotonic()))
         if self._keys_asked:
             await self._change_keys()
+        self._make_spare()
         self._start_pump()
         if self._asked or self._sign_due(time.monotonic()):
             await self._start_signing()
@@ -331,6 +338,15 @@ class WriterServer:
         for append in appends:
             append.written()
             self._unsigned_bytes += sum(map(len, append.batch.rows))
+        if not self._growing:
+            self._growing = True
+            asyncio.get_running_loop().call_soon(self._grow)
+
+    def _grow(self) -> None:
+        """Let the tree take some entries: after the answers have left, while callers make up what they send next."""
+        self._growing = self.writer.grow(GROW_ENTRIES)
+        if self._growing:
+            asyncio.get_running_loop().call_soon(self._grow)
 
     async def _write(self, batches: list[Batch]) -> None:
         """Write and sync: in this thread while syncs are quick (requests gather in the sockets), else in the disk thread.
@@ -343,6 +359,16 @@ class WriterServer:
         else:
             await asyncio.get_running_loop().run_in_executor(self._disk, self.writer.write, batches)
         self._sync_s += (time.monotonic() - began - self._sync_s) / 8
+
+    def _make_spare(self) -> None:
+        """Have the next segment made ahead, beside the groups."""
+        if self._making is not None:
+            if not self._making.done():
+                return
+            self._making.result()
+            self._making = None
+        if self.writer.spare_due():
+            self._making = asyncio.get_running_loop().run_in_executor(self._ahead, self.writer.make_spare)
 
     async def _without_room(self, appends: list[_Append], drafts: list[Any], text: str) -> None:
         small = [append for append in appends if not append.batch.opens]

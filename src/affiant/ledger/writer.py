@@ -1,7 +1,8 @@
 """The writer of one home: the only thing that appends to its ledger and signs its heads.
 
-Pure of sockets: `server` feeds it over `run/writer.sock`; a command that holds `run/home.lock` uses it directly. Three steps may run
-in three threads, each in one at a time: `stage`/`applied`/`cut` (owner), `write` (disk), `publish` (tiles and signature).
+Pure of sockets: `server` feeds it over `run/writer.sock`; a command that holds `run/home.lock` uses it directly. Four steps may run
+in four threads, each in one at a time: `stage`/`applied`/`grow`/`cut` (owner), `write` (disk), `publish` (tiles and signature),
+`make_spare`. The tree grows beside the groups, a few entries at a time, so that a head has files to write and little to compute.
 Leaves out: reading back at start (`recovery`), connections and grace (`server`).
 """
 
@@ -37,6 +38,7 @@ from affiant.ledger.tiles import TileWriter
 from affiant.ledger.tree import Tree
 from affiant.ledger.wire import MARKS, OPENS, read_head
 
+NO_SPARE_S = 10.0
 _PRODUCER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}/[a-z]{1,32}/[A-Za-z0-9_]{1,64}")
 
 
@@ -47,6 +49,7 @@ class WriterOptions:
     Args:
         reserve_bytes: free space below which no exchange may be opened; refusals and closings go on.
         segment_bytes: size after which a new segment is begun.
+        spare_after: bytes in a segment after which the next one is worth being made ahead (`spare`).
         state_every: entries between two state files.
         grace_s: real seconds that a producer whose connection dropped has to come back.
         checkpoint_s: real seconds from an entry on disk to a signed head that covers it.
@@ -55,6 +58,7 @@ class WriterOptions:
 
     reserve_bytes: int = 16 * 1024 * 1024
     segment_bytes: int = SEGMENT_BYTES
+    spare_after: int = 8 * 1024 * 1024
     state_every: int = 50_000
     grace_s: float = 2.0
     checkpoint_s: float = 0.7
@@ -90,9 +94,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Entries on disk that the tree has not seen, and what the state file would say about that moment."""
+    """What a head over the entries on disk needs: files (path, bytes, whether full), size and root, and what the state file would say."""
 
-    entries: list[bytes]
+    files: list[tuple[str, bytes, bool]]
+    size: int
+    root: bytes
     place: Place
     producers: dict[str, Any] | None
 
@@ -114,12 +120,14 @@ class Writer:
         self._key = signing_key(home, keyring)
         self._state_key = _state_key(keyring)
         self._tiles = TileWriter(home.ledger, ops)
-        self._tree = Tree(self._tiles.put)
+        self._files: list[tuple[str, bytes, bool]] = []
+        self._tree = Tree(self._put)
         self._outbox = Outbox(home.records_db)
         self._fresh: list[bytes] = []
         self._own_seq = 0
         self._started_ns = time.monotonic_ns()
         self._state_size = 0
+        self._no_spare_until = 0.0
         self._segment: SegmentWriter
         self._publisher: Publisher
         self._durable: DurableSize
@@ -185,6 +193,7 @@ class Writer:
             found = recover(home, chain(home, keyring), writer._state_key, ops, writer._tiles)
             check_anchors(home, found.size, found.head)
             writer._tree, writer.producers, writer.size = found.tree, found.producers, found.size
+            writer._tree.put = writer._put
             writer._publisher = Publisher(home, writer._key, ops, found.head)
             writer._segment = SegmentWriter(home.segments, ops, found.place, options.segment_bytes)
             writer._durable = DurableSize(home.run, found.size)
@@ -258,6 +267,36 @@ class Writer:
         if self._segment.reserves and not self._segment.reserve() and self._segment.ahead < AHEAD_BYTES // 2:
             return False
         return self.free_bytes() >= self.options.reserve_bytes
+
+    # -- the next segment, made ahead
+
+    def spare_due(self) -> bool:
+        """Whether the next segment should be made ahead: there is much to write, and room beyond every reserve."""
+        segment, spare = self._segment, self._segment.spare
+        if spare.ready or segment.appended < self.options.spare_after or time.monotonic() < self._no_spare_until:
+            return False
+        return self.free_bytes() >= self.options.reserve_bytes + 4 * spare.size
+
+    def make_spare(self) -> bool:
+        """Make it; in a thread of its own.
+
+        Returns:
+            False if there was no room; it is not due again for a while.
+
+        Raises:
+            SyncError: the disk fails.
+        """
+        try:
+            made = self._segment.spare.make()
+        except OSError as error:
+            raise SyncError(f"Making the next segment ahead failed: {error.strerror}") from error
+        if not made:
+            self._no_spare_until = time.monotonic() + NO_SPARE_S
+        return made
+
+    def drop_spare(self) -> None:
+        """No segment is needed any more: one that is being made is broken off."""
+        self._segment.spare.close()
 
     # -- appending: stage, write, applied
 
@@ -419,17 +458,34 @@ class Writer:
 
     # -- heads
 
+    def _put(self, relative: str, data: bytes, full: bool) -> None:
+        self._files.append((relative, data, full))
+
+    def grow(self, most: int | None = None) -> bool:
+        """Let the tree take entries that are on disk: all, or so many, more where many have gathered. Owner's thread.
+
+        Returns:
+            Whether some are left.
+        """
+        count = len(self._fresh) if most is None else max(most, len(self._fresh) // 4)
+        entries = self._fresh[:count]
+        del self._fresh[:count]
+        self._tree.add(entries)
+        return bool(self._fresh)
+
     def cut(self) -> Work:
-        """Take what the tree has not seen. Owner's thread; pass it to `publish`, in order."""
-        entries, self._fresh = self._fresh, []
+        """What a head over everything on disk needs. Owner's thread; pass it to `publish`, in order."""
+        self.grow()
+        self._tree.put_partial()
+        files, self._files = self._files, []
         place = Place(self._segment.first, self._segment.offset)
         due = self.size - self._state_size >= self.options.state_every
         if due:
             self._state_size = self.size
-        return Work(entries, place, self.producers.dump() if due else None)
+        return Work(files, self._tree.size, self._tree.root(), place, self.producers.dump() if due else None)
 
     def publish(self, work: Work, keep: bool = False) -> SignedHead:
-        """Grow the tree and publish a signed head over it.
+        """Put tiles and bundles in their places and publish a signed head over them.
 
         Args:
             keep: keep the head in `checkpoints.log`.
@@ -438,11 +494,11 @@ class Writer:
             NoRoom: tiles or the head found no room; the next call makes up for it.
             LedgerFault: see `Publisher.publish`.
         """
-        self._tree.add(work.entries)
-        self._tree.put_partial()
+        for relative, data, full in work.files:
+            self._tiles.put(relative, data, full)
         try:
             self._tiles.settle(partial=work.producers is not None)
-            head = self._publisher.publish(self._tree.size, self._tree.root(), self._clock.now_us(), keep)
+            head = self._publisher.publish(work.size, work.root, self._clock.now_us(), keep)
             self._tiles.published()
             if work.producers is not None:
                 state = State(head.size, head.root, work.place, work.producers)
