@@ -8,7 +8,8 @@ languages, and words shortened to four letters.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from operator import lt
 
 from affiant.guards.detectors.secrets import checks
 from affiant.guards.detectors.secrets.form import PREFIX, TRUSTED, open_form
@@ -48,10 +49,15 @@ def seed(candidate: Candidate) -> Iterable[Found]:
         for size in _SIZES:
             others = len(run) - size
             able = range(others + 1) if others <= _BESIDE else ()
-            right = [first for first in able if checks.mnemonic(places[first : first + size])]
+            right = [first for first in able if _drawn(places[first : first + size])]
             if right:
                 return (Found(run[right[0]].start(), run[right[-1] + size - 1].end(), PREFIX + KIND, TRUSTED),)
     return ()
+
+
+def _drawn(places: Sequence[int]) -> bool:
+    """Whether words make a mnemonic, and are no stretch of the list itself: no twelve that were drawn stand in its order."""
+    return checks.mnemonic(places) and not all(map(lt, places, places[1:]))
 
 
 def _begins(text: str, start: int) -> bool:
