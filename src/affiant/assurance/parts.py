@@ -86,8 +86,8 @@ class Parts:
         return [", ".join([*each, *small]) for each in found]
 
     def _one(self, names: Sequence[str], group: Sequence[Partition], memory: bool, by_number: bool) -> list[str]:
-        start, stop = (group[0].start, group[-1].stop) if group else (self.partitions[-1].stop, 2**63)
-        within = [index for index in self.apart if start <= index < stop]
+        start, stop = (group or self.partitions)[0].start, (group or self.partitions)[-1].stop
+        within = [index for index in self.apart if (start <= index < stop) == bool(group)]  # memory has what lies in no partition
         condition = f" WHERE idx NOT IN ({', '.join(map(str, within))})" if within else ""
         return [
             f'"{name}" AS NOT MATERIALIZED (SELECT * FROM ({self.select(name, group, memory, by_number)}){condition})'  # noqa: S608 - as above
