@@ -37,6 +37,10 @@ What the aims miss and what did not help, so that nobody tries it twice. Figures
 - *Groundedness.* 180 rounds of boosting fit the sources more than the claims: AUC .831 on unseen ones and .901 on known ones; 40 rounds
   give .843 and .897. Four features more (facts bound to other words, a window of three sentences, words between a pair, what nobody
   asked for) gain nothing beyond noise by themselves. One threshold for all tasks leaves one family at .50; one each was not tried.
+- *Mnemonics of wallets.* Twelve short words after *secret* or *seed* were one secret. Now they are words of BIP-39's list with a
+  right checksum: of 500 made-up texts with short words 500 were found before and none is now, of 1,500 real mnemonics in 15
+  layouts all (`tests/guards/test_guards_seeds.py`); of twelve words drawn from the list one text in sixteen passes. In a stream
+  one is found where a piece holds all of it.
 - *Secrets.* 20 of the 31 texts flagged wrongly hold a value that the same data labels as a secret elsewhere. Host names, client ids
   and placeholders, most of what is missed, are no secrets and are left.
 """
