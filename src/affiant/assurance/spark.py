@@ -191,7 +191,7 @@ class SparkTables:
         held = [each.files[view] for each in self._partitions if view in each.files]
         if self._engine.parquet:
             return [f"{self._engine.parquet.rstrip('/')}/{file.path}" for file in held], sum(file.rows for file in held)
-        paths = [path for each in self._partitions if (path := self._store.path(each, view)) is not None]
+        paths = self._store.paths(self._partitions, view)
         if not all(map(plain_path, paths)):
             raise CouldNotLook("The home's path has a character that Spark takes for something else.", "Copy the files; name their place.")
         return [f"file://{Path(path).resolve()}" for path in paths], sum(file.rows for file in held)

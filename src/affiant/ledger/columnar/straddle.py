@@ -40,6 +40,7 @@ class Partitions(Protocol):
     @property
     def stop(self) -> int: ...
     def path(self, partition: Partition, view: str) -> str | None: ...
+    def paths(self, partitions: Sequence[Partition], view: str) -> list[str]: ...
 
 
 class Straddlers:
@@ -107,7 +108,7 @@ class Straddlers:
         files = dict(kept)
         for view in self._views:
             parts = [f"SELECT * FROM {_files([str(self._file(view.name))])}"] if view.name in kept else []  # noqa: S608 - own paths
-            if paths := self._paths(touched, view.name):
+            if paths := self._store.paths(touched, view.name):
                 parts.append(f"SELECT * FROM {_files(paths)} WHERE idx IN (SELECT idx FROM found)")  # noqa: S608 - own paths
             if not parts:
                 continue
@@ -121,12 +122,9 @@ class Straddlers:
             files[view.name] = file_digest(self._file(view.name))
         return files
 
-    def _paths(self, partitions: Sequence[Partition], view: str) -> list[str]:
-        return [path for partition in partitions if (path := self._store.path(partition, view)) is not None]
-
     def _find(self, db: Any, old: Sequence[Partition], new: Sequence[Partition]) -> list[Partition]:
         """Partitions with an exchange that lies in a new one and in another; leaves the table `twice` of its 64 bits."""
-        new_keys, old_keys = self._paths(new, KEY), self._paths(old, KEY)
+        new_keys, old_keys = self._store.paths(new, KEY), self._store.paths(old, KEY)
         if not new_keys:
             return []
         fresh = _files(new_keys)
@@ -144,7 +142,7 @@ class Straddlers:
         db.execute("CREATE TABLE found (idx BIGINT)")
         plain = [view.name for view in self._views if not view.each]
         for view in plain:
-            if paths := self._paths(touched, view):
+            if paths := self._store.paths(touched, view):
                 among = "md5_number_lower(xid) IN (SELECT h FROM twice)"
                 db.execute(f"INSERT INTO found SELECT idx FROM {_files(paths)} WHERE {among}")  # noqa: S608 - own paths
             if view in kept:
