@@ -160,12 +160,8 @@ class ColumnStore:
         Straddlers(self).update(self.partitions[:known], self.partitions[known:])
         return len(runs)
 
-    def straddlers(self) -> list[int]:
-        """Indexes of the entries of exchanges that lie in more than one partition."""
-        return Straddlers(self).indexes()
-
     def straddling_rows(self) -> dict[str, str]:
-        """View -> file with the rows of those entries."""
+        """View -> file with the rows of exchanges that lie in more than one partition."""
         return Straddlers(self).files()
 
     def rebuild(self, processes: int = 1, say: Say = lambda text: None) -> int:

@@ -1,9 +1,9 @@
 """Exchanges whose entries lie in more than one partition: those in flight at midnight, and whatever should not be.
 
-All other exchanges lie whole within one partition, so that a question about single exchanges can be asked day by day. Kept as the
-indexes of their entries (`parquet/straddlers.json`, which names the files by SHA-256) and as their rows, once more and by themselves
-(`parquet/_straddle/<view>.parquet`), so that asking about them reads no whole days. Found by 64 bits of each exchange id; two ids that
-share these only make the list longer. Leaves out: asking (`assurance.shards`).
+All other exchanges lie whole within one partition, so that a question about single exchanges can be asked day by day. Their rows are
+kept once more and by themselves (`parquet/_straddle/<view>.parquet`, named by SHA-256 in `parquet/straddlers.json`), so that asking about
+them reads no whole days. Found by 64 bits of each exchange id; two ids that share these only make them more. Leaves out: asking
+(`assurance.shards`).
 """
 
 from __future__ import annotations
@@ -50,13 +50,8 @@ class Straddlers:
         self._store = store
         self._path = store.folder / NAME
 
-    def indexes(self) -> list[int]:
-        """Indexes of their entries, ascending; made anew where anything that is kept is missing or does not fit the partitions."""
-        kept = self._kept()
-        return list(kept["idx"]) if kept is not None else []
-
     def files(self) -> dict[str, str]:
-        """View -> file with their rows, ordered as in its partitions. Made anew as `indexes`."""
+        """View -> file with their rows, by entry; made anew where anything that is kept is missing or does not fit the partitions."""
         kept = self._kept()
         return {view: str(self._file(view)) for view in kept["files"]} if kept is not None else {}
 
@@ -74,7 +69,7 @@ class Straddlers:
     def _read(self) -> dict[str, Any] | None:
         try:
             raw = json.loads(self._path.read_bytes())
-            good = all(type(index) is int for index in raw["idx"]) and "root" in raw and "stop" in raw
+            good = "root" in raw and "stop" in raw
             return raw if good and all(file_digest(self._file(view)) == sha for view, sha in raw["files"].items()) else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -86,14 +81,12 @@ class Straddlers:
         kept = self._read() if old else None
         if old and (kept is None or kept["stop"] != old[-1].stop):
             old, new, kept = [], [*old, *new], None
-        known: list[int] = kept["idx"] if kept is not None else []
         files: dict[str, str] = kept["files"] if kept is not None else {}
         with duckdb.connect(":memory:", config={"threads": 2, "memory_limit": "1GB"}) as db:
             touched = self._find(db, old, new)
-            found = self._indexes(db, touched, files)
-            files = self._write(db, touched, files) if found else files
+            files = self._write(db, touched, files) if self._more(db, touched, files) else files
         last = new[-1] if new else old[-1]
-        data = {"stop": last.stop, "root": last.root, "idx": sorted([*known, *found]), "files": files}
+        data = {"stop": last.stop, "root": last.root, "files": files}
         temporary = self._path.with_suffix(".tmp")
         temporary.write_text(json.dumps(data), encoding="utf-8")
         os.replace(temporary, self._path)
@@ -137,8 +130,8 @@ class Straddlers:
         touched = {row[0] for row in rows}
         return [partition for partition in (*old, *new) if self._store.path(partition, KEY) in touched]
 
-    def _indexes(self, db: Any, touched: Sequence[Partition], kept: dict[str, str]) -> list[int]:
-        """Entries of these exchanges that are not kept; leaves the table `found` of them."""
+    def _more(self, db: Any, touched: Sequence[Partition], kept: dict[str, str]) -> bool:
+        """Whether entries of these exchanges are not kept; leaves the table `found` of them."""
         db.execute("CREATE TABLE found (idx BIGINT)")
         plain = [view.name for view in self._views if not view.each]
         for view in plain:
@@ -147,7 +140,7 @@ class Straddlers:
                 db.execute(f"INSERT INTO found SELECT idx FROM {_files(paths)} WHERE {among}")  # noqa: S608 - own paths
             if view in kept:
                 db.execute(f"DELETE FROM found WHERE idx IN (SELECT idx FROM {_files([str(self._file(view))])})")  # noqa: S608 - own paths
-        return [row[0] for row in db.execute("SELECT DISTINCT idx FROM found").fetchall()]
+        return bool(db.execute("SELECT COUNT(*) FROM found").fetchall()[0][0])
 
 
 def _files(paths: Sequence[str], more: str = "") -> str:
