@@ -30,8 +30,8 @@ def verifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target / "verify"
 
 
-def run(verifier: Path, home: Home, *more: str) -> subprocess.CompletedProcess[str]:
-    vkey = str(LedgerReader(home).vkey)
+def run(verifier: Path, home: Home, *more: str, vkey: str = "") -> subprocess.CompletedProcess[str]:
+    vkey = vkey or str(LedgerReader(home).vkey)
     return subprocess.run(
         [str(verifier), "-dir", str(home.ledger), "-vkey", vkey, *more], capture_output=True, text=True, check=False, timeout=60
     )
@@ -84,7 +84,7 @@ def test_tampering_is_refused(verifier: Path, home: Home, tmp_path: Path, relati
         flip(path, offset % path.stat().st_size)
     else:
         (copy.ledger / "tile/entries/007").unlink()
-    assert run(verifier, copy).returncode == 1
+    assert run(verifier, copy, vkey=str(LedgerReader(home).vkey)).returncode == 1
 
 
 def test_home_is_read_while_it_grows(verifier: Path, tmp_path: Path) -> None:
