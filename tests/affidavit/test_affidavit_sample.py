@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -75,6 +77,22 @@ def test_the_first_line_says_sample_mode_and_the_end_what_is_not_shown(
     text = capsys.readouterr().out
     assert text.startswith("SAMPLE MODE")
     assert all(words in text for words in NOT_SHOWN) and "--ledger" in text
+
+
+@pytest.mark.parametrize("mode", ["full", "sample"])
+def test_pages_lead_only_to_files_that_travel_and_say_which(made: tuple[World, Path], tmp_path: Path, mode: str) -> None:
+    """Every link of every page names a file of the package; a page of a sample says that rows which were not drawn stay behind."""
+    world, _ = made
+    world.build(tmp_path / "p.affidavit", mode=mode)
+    files = unpack(tmp_path / "p.affidavit")
+    pages = {name: data.decode() for name, data in files.items() if name.endswith(".html")}
+    links = {(name, link) for name, text in pages.items() for link in re.findall(r'href="([^"#]+)"', text)}
+    assert len(links) > 30
+    assert [link for link in sorted(links) if posixpath.normpath(posixpath.join(posixpath.dirname(link[0]), link[1])) not in files] == []
+    index, control, readme = pages["pages/index.html"], pages["pages/control-PI-6.1.html"], files["README.txt"].decode()
+    assert ("recompute every figure" in index) == ("Entries that travel" in index) == (mode == "full")
+    assert ("affidavit verify FILE --ledger URL" in index) == ("not every entry travels" in readme) == (mode == "sample")
+    assert ("proves a row that was not drawn" in control) == ("entries/" in readme and "places.json" in control) == (mode == "sample")
 
 
 def _row(files: Files) -> None:

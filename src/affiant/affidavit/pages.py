@@ -231,7 +231,7 @@ def render_pages(facts: Facts, shown: Sequence[Shown], catalog: Catalog) -> dict
     environment.globals.update(
         day=day, instant=instant, plural=plural, period=period_words(facts.from_us, facts.to_us), result_mark=result_mark,
         item_mark=item_mark,
-        strip=strip, span=span, facts=facts, chart_css=Markup(CHART_CSS), font=font,  # noqa: S704 - a constant
+        strip=strip, span=span, facts=facts, whole=facts.mode == "full", chart_css=Markup(CHART_CSS), font=font,  # noqa: S704 - a constant
         utc_s=lambda seconds: instant(seconds * 1_000_000),
     )  # fmt: skip
     groups = [(title, [one for one in shown if one.category == key]) for key, title in (*CATEGORIES.items(), ("", "Other"))]

@@ -208,14 +208,15 @@ def _control_there(shared: Shared, definition: Definition, data: bytes, recorded
     place, look = Path(shared.job.folder) / definition.id, Look(recorded.body["from"])
     place.mkdir()
     with opened(shared) as (evidence, leaves):
-        run = Recomputation(definition, recorded, evidence, leaves.leaves, _keeping(place), look.watch, max_steps(shared.entries))
+        run = Recomputation(definition, recorded, evidence, leaves.leaves, _keeping(place, placed), look.watch, max_steps(shared.entries))
         outcome = run.run()
         places = place_rows(outcome.sample, evidence, leaves.leaf, place / "items.csv") if placed else ()
     return Control(data, recorded, outcome, place, look, places)
 
 
-def _keeping(folder: Path) -> Callable[[str], Digest]:
-    return lambda name: _Kept(folder / name)
+def _keeping(folder: Path, sample: bool) -> Callable[[str], Digest]:
+    """Opens a result file: kept on disk, except a population that does not travel."""
+    return lambda name: Digest() if sample and name == "population.csv" else _Kept(folder / name)
 
 
 def _definition(home: Home, catalog: Catalog, control: str, sha: str) -> tuple[Definition, bytes]:
