@@ -181,6 +181,7 @@ import os, sqlite3, sys
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
 db.execute("PRAGMA journal_mode = WAL")
 db.execute("PRAGMA synchronous = " + sys.argv[2])
+db.execute("PRAGMA wal_autocheckpoint = 0")  # a checkpoint syncs the WAL: nothing is lost where one happens to end just before a cut
 number = 0
 while True:
     number += 1
@@ -263,18 +264,15 @@ def _ours_lost(machine: Machine, memory: Path, seconds: float) -> int:
 
 
 def test_same_cuts_sqlite_normal_and_ours(cutfs: Path, memory: Path) -> None:
-    """In each of the same cuts NORMAL loses acknowledged rows; FULL, which records.db uses, and the ledger lose none."""
+    """In each of the same cuts NORMAL loses rows that it acknowledged; FULL, which records.db uses, and the ledger lose none."""
     rng = random.Random(7)
     normal, full, ours = [], [], []
-    for number in range(max(CUTS, 8)):
-        if number >= CUTS and any(normal):
-            break
+    for number in range(CUTS):
         seconds = rng.uniform(0.2, 0.6)
         normal.append(_sqlite_lost(Machine(cutfs, f"normal{number}"), memory, "NORMAL", seconds))
         full.append(_sqlite_lost(Machine(cutfs, f"full{number}"), memory, "FULL", seconds))
         ours.append(_ours_lost(Machine(cutfs, f"ours{number}"), memory, seconds))
     print(f"acknowledged and lost, a cut each: SQLite NORMAL {normal}, SQLite FULL {full}, ledger {ours}")
-    # One cut of eight was seen to lose nothing; why was not established. A single one that loses nothing is followed by others.
-    assert any(normal) and sum(map(bool, normal)) >= CUTS - 1
+    assert all(normal)
     assert not any(full)
     assert not any(ours)
