@@ -6,11 +6,14 @@ import hashlib
 import random
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 
+from affiant.guards import Action, AnswerContext, AnswerGuard, GuardRule
 from affiant.guards.detectors.secrets import DETECTORS, checks, seeds
 from affiant.guards.detectors.secrets.seed_words import PLACE, WORDS
+from affiant.guards.redact import Pseudonyms
 from affiant.guards.scan import Scanner
 
 _WORD = re.compile("[A-Za-z]+")
@@ -87,6 +90,23 @@ def test_every_real_one_is_found_whole(layout: str, size: int) -> None:
         (found,) = _found(LAYOUTS[layout](words))
         covered = re.findall("[a-z]+", found.lower())
         assert " ".join(words) in " ".join(covered) and (covered == words or (layout == "prose" and len(covered) <= size + 2))
+
+
+@pytest.mark.parametrize("layout", ["after a telling word", "alone", "commas", "numbered", "environment", "prose"])
+def test_answers_are_redacted_in_any_pieces(layout: str) -> None:
+    """No cut goes through a mnemonic: no two of its words are released, and pieces change nothing."""
+    chance = random.Random(layout)
+    for _ in range(10):
+        words = _drawn(chance.choice(SIZES), chance)
+        text = f"Here is what you wanted from me: {LAYOUTS[layout](words)}. That is all that there is to say about it."
+        released = set()
+        for size in (1, 7, 40, len(text)):
+            scanner = AnswerGuard(AnswerContext((), Pseudonyms()), GuardRule(Action.REDACT), True).scanner()
+            released.add("".join(scanner.feed(text[at : at + size]) for at in range(0, len(text), size)) + scanner.finish())
+        (seen,) = released
+        said = re.sub("[^a-z]+", " ", seen.lower())
+        assert not [pair for pair in pairwise(words) if " ".join(pair) in said]
+        assert seen.startswith("Here is what you wanted from me:") and seen.endswith("That is all that there is to say about it.")
 
 
 def test_one_a_line_is_two() -> None:
