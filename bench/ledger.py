@@ -2,7 +2,7 @@
 sync of that run's own mean group, CPU an event of worker and writer together, and what encode, hash and tree cost.
 
 64 callers that never pause wait 64 / throughput on average (`least_mean_ms`, Little's law), whatever the disk: where a sync takes
-a tenth of that, their ratio to the bare disk says more of the processor than of the ledger. So the same callers are also paced.
+a tenth of that, their ratio to the bare disk says more of the processor than of the ledger. So callers also come at the aim's pace.
 
 Rounds of 64 callers, of 16 callers and of the bare disk alternate, and medians over rounds are given, so that a busy machine
 disturbs all alike. `python -m bench ledger --seconds 2 --rounds 3`. Leaves out: the gateway in front, and servers.
@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,13 +103,8 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-async def load(client: LedgerClient, callers: int, seconds: float, writer_pid: int, pace: int = 0) -> Round:
-    """Callers that each wait for their own event to be on disk before they write the next.
-
-    Args:
-        pace: events a second of all of them together, at random instants; each wait then counts from the instant at which the event
-            was due, so that a stall is charged to everybody whom it keeps waiting. 0: each as fast as it can.
-    """
+async def load(client: LedgerClient, callers: int, seconds: float, writer_pid: int) -> Round:
+    """Callers that each wait for their own event to be on disk before they write the next, each as fast as it can."""
     waits: list[float] = []
     clock = time.perf_counter
     end = clock() + seconds
@@ -117,24 +112,45 @@ async def load(client: LedgerClient, callers: int, seconds: float, writer_pid: i
     async def caller(number: int) -> None:
         draft = [event(f"ex_{number:06d}")]
         append, note = client.append, waits.append
-        rng, due = random.Random(number), clock()
-        while True:
-            began = clock()
-            if pace:
-                due += rng.expovariate(pace / callers)
-                if due > began:
-                    await asyncio.sleep(due - began)
-                began = due
-            if began >= end:
-                return
+        while (began := clock()) < end:
             await append(draft)
             note(clock() - began)
 
+    return await _round(client, writer_pid, waits, asyncio.gather(*(caller(number) for number in range(callers))))
+
+
+async def arrive(client: LedgerClient, pace: int, seconds: float, writer_pid: int) -> Round:
+    """Callers that come at random instants, `pace` a second, whether or not others still wait: a stall keeps everybody waiting who
+    comes meanwhile. The loop's clock ticks in milliseconds; a wait counts from the tick that brought its caller.
+    """
+    waits: list[float] = []
+    clock = time.perf_counter
+    rng, end = random.Random(pace), clock() + seconds
+    drafts = [[event(f"ex_{number:06d}")] for number in range(64)]
+
+    async def caller(draft: list[Draft], began: float) -> None:
+        await client.append(draft)
+        waits.append(clock() - began)
+
+    async def arrivals() -> None:
+        due, under_way = clock(), set[asyncio.Task[None]]()
+        while (now := clock()) < end:
+            while due <= now:
+                due += rng.expovariate(pace)
+                under_way.add(task := asyncio.ensure_future(caller(drafts[len(under_way) % 64], now)))
+                task.add_done_callback(under_way.discard)
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*under_way)
+
+    return await _round(client, writer_pid, waits, arrivals())
+
+
+async def _round(client: LedgerClient, writer_pid: int, waits: list[float], work: Awaitable[object]) -> Round:
     groups = (await client.status())["groups"]
     before = (time.process_time(), proc.cpu_s([writer_pid]))
-    began = clock()
-    await asyncio.gather(*(caller(number) for number in range(callers)))
-    wall = clock() - began
+    began = time.perf_counter()
+    await work
+    wall = time.perf_counter() - began
     cpu = (time.process_time() - before[0], proc.cpu_s([writer_pid]) - before[1])
     return Round(len(waits), wall, int((await client.status())["groups"]) - groups, waits, cpu)
 
@@ -192,7 +208,7 @@ def writer_process(home: Home) -> Iterator[subprocess.Popen[bytes]]:
 
 
 async def measure(home: Home, pid: int, seconds: float, rounds: int) -> Findings:
-    """Alternate 64 callers, the bare disk, 64 callers at the pace of the aim, the bare disk, 16 callers."""
+    """Alternate 64 callers, the bare disk, callers at the pace of the aim, the bare disk, 16 callers."""
     found = Findings(entry_bytes=len(encode(event("ex_000001"), "n1/gateway/0123456789ab", 100_000, 1_790_000_000_000_000, 10**9)))
     client = await LedgerClient.connect(home.run / "writer.sock", "n1", "gateway", SystemClock(), timeout_s=10)
     try:
@@ -202,7 +218,7 @@ async def measure(home: Home, pid: int, seconds: float, rounds: int) -> Findings
             wide = await load(client, 64, seconds, pid)
             found.rounds.setdefault(64, []).append(wide)
             found.bare_p99.append(_bare_p99(home, wide, found.entry_bytes))
-            paced = await load(client, 64, seconds, pid, int(TARGETS["events_per_s"]))
+            paced = await arrive(client, int(TARGETS["events_per_s"]), seconds, pid)
             found.paced.append(paced)
             found.bare_paced_p99.append(_bare_p99(home, paced, found.entry_bytes))
             found.rounds.setdefault(16, []).append(await load(client, 16, seconds / 2, pid))
