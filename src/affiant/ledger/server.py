@@ -14,17 +14,18 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from affiant.kit.errors import AffiantError, BadInput, LedgerUnavailable, NoRoom
+from affiant.kit.errors import AffiantError, LedgerUnavailable, NoRoom
 from affiant.kit.keyring import open_keyring
 from affiant.ledger import logkeys
 from affiant.ledger.checkpoints import SignedHead
-from affiant.ledger.wire import Frames, Message, pack_frame, reachable
+from affiant.ledger.peers import Peer
+from affiant.ledger.wire import Message, reachable
 from affiant.ledger.writer import Batch, RefusedError, Writer
 
 _log = logging.getLogger("affiant.ledger")
@@ -39,7 +40,7 @@ class _Append:
     """A batch of a group and whom to tell: a peer, or the outbox pump that waits on `done`."""
 
     batch: Batch
-    peer: _Peer | None = None
+    peer: Peer | None = None
     number: int = 0
     done: asyncio.Future[None] | None = None
 
@@ -56,45 +57,6 @@ class _Append:
             self.done.set_exception(NoRoom(text, "Free space."))
 
 
-class _Peer(asyncio.Protocol):
-    """One connection. `producer` is set by a hello that was answered `ready`."""
-
-    def __init__(self, server: WriterServer) -> None:
-        self._server = server
-        self._frames = Frames()
-        self.transport: asyncio.Transport | None = None
-        self.producer = ""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self._server.peers.add(self)
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            messages = self._frames.feed(data)
-        except BadInput as error:
-            self.send("error", 0, "bad_entry", str(error))
-            self.close()
-            return
-        for message in messages:
-            self._server.requests.append((self, message))
-        if messages:
-            self._server.wake.set()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._server.peers.discard(self)
-        self._server.gone(self)
-        self.transport = None
-
-    def send(self, *message: Any) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(pack_frame(message))
-
-    def close(self) -> None:
-        if self.transport is not None:
-            self.transport.close()
-
-
 def _behind() -> None:
     """Let this thread wait for others where cores are few: what it does is due soon, and callers wait for theirs now."""
     if sys.platform == "linux":  # where a thread has a priority of its own
@@ -107,10 +69,10 @@ class WriterServer:
 
     def __init__(self, writer: Writer) -> None:
         self.writer = writer
-        self.peers: set[_Peer] = set()
-        self.requests: list[tuple[_Peer, Message]] = []
+        self.peers: set[Peer] = set()
+        self.requests: list[tuple[Peer, Message]] = []
         self.wake = asyncio.Event()
-        self._connected: dict[str, _Peer] = {}
+        self._connected: dict[str, Peer] = {}
         self._leaving: dict[str, float] = {}
         self._endings: dict[str, str] = {}
         self._disk = ThreadPoolExecutor(1, "ledger-disk")
@@ -118,9 +80,9 @@ class WriterServer:
         self._records = ThreadPoolExecutor(1, "ledger-outbox")
         self._ahead = ThreadPoolExecutor(1, "ledger-ahead", _behind)
         self._stopping = False
-        self._asked: list[tuple[_Peer, int]] = []
-        self._keys_asked: list[tuple[_Peer, Message]] = []
-        self._outbox_asked: list[tuple[_Peer, int]] = []
+        self._asked: list[tuple[Peer, int]] = []
+        self._keys_asked: list[tuple[Peer, Message]] = []
+        self._outbox_asked: list[tuple[Peer, int]] = []
         self._outbox_ready: list[_Append] = []
         self._pumping: asyncio.Task[None] | None = None
         self._outbox_fault: AffiantError | None = None
@@ -153,7 +115,7 @@ class WriterServer:
         with reachable(path) as name:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
-            listener = await loop.create_unix_server(lambda: _Peer(self), name, backlog=256)
+            listener = await loop.create_unix_server(lambda: Peer(self), name, backlog=256)
             os.chmod(name, 0o600)
         ticker = loop.create_task(self._tick())
         try:
@@ -214,7 +176,12 @@ class WriterServer:
 
     # -- producers
 
-    def gone(self, peer: _Peer) -> None:
+    def take(self, peer: Peer, messages: Sequence[Message]) -> None:
+        """What a connection sent waits for the next group."""
+        self.requests += [(peer, message) for message in messages]
+        self.wake.set()
+
+    def gone(self, peer: Peer) -> None:
         """A connection dropped: its producer has a grace to come back."""
         name = peer.producer
         if name and self._connected.get(name) is peer:
@@ -222,7 +189,7 @@ class WriterServer:
             self._leaving[name] = time.monotonic() + self.writer.options.grace_s
             self._endings.setdefault(name, "disconnected")
 
-    def _hello(self, peer: _Peer, producer: str, next_seq: int) -> None:
+    def _hello(self, peer: Peer, producer: str, next_seq: int) -> None:
         known = self.writer.producers.live.get(producer)
         if producer in self.writer.producers.ended or (known is None and next_seq > 0):
             peer.send("ended")
@@ -268,7 +235,7 @@ class WriterServer:
         if self.requests:
             self.wake.set()
 
-    def _take(self, peer: _Peer, message: Message, appends: list[_Append], taken: set[str]) -> None:
+    def _take(self, peer: Peer, message: Message, appends: list[_Append], taken: set[str]) -> None:
         verb = message[0]
         if verb == "append":
             self._take_append(peer, message, appends, taken)
@@ -294,7 +261,7 @@ class WriterServer:
         else:
             peer.send("error", 0, "bad_entry", f"There is no verb {verb!r}.")
 
-    def _take_append(self, peer: _Peer, message: Message, appends: list[_Append], taken: set[str]) -> None:
+    def _take_append(self, peer: Peer, message: Message, appends: list[_Append], taken: set[str]) -> None:
         number = int(message[1])
         if not peer.producer:
             peer.send("error", number, "bad_seq", "Say hello first.")
@@ -448,7 +415,7 @@ class WriterServer:
             self.wake.set()
 
     @staticmethod
-    def _answer_outbox(asked: list[tuple[_Peer, int]], code: str, text: str) -> None:
+    def _answer_outbox(asked: list[tuple[Peer, int]], code: str, text: str) -> None:
         for peer, number in asked:
             peer.send("error", number, code, text)
 

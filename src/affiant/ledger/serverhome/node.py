@@ -12,17 +12,18 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from affiant.kit.errors import AffiantError, BadInput, Conflict, LedgerFault, LedgerUnavailable, NoRoom
+from affiant.kit.errors import AffiantError, Conflict, LedgerFault, LedgerUnavailable, NoRoom
 from affiant.kit.home import Home
+from affiant.ledger.peers import Peer
 from affiant.ledger.serverhome.batches import check_producer, opens, pack_batch
 from affiant.ledger.serverhome.sequencer import Sequencer
 from affiant.ledger.serverhome.store import HEAD, PLACED, WAKE, Appended, LedgerStore, Row, new_incarnation
-from affiant.ledger.wire import Frames, Message, pack_frame, reachable
+from affiant.ledger.wire import Message, reachable
 from affiant.ledger.writer import RefusedError
 
 _log = logging.getLogger("affiant.ledger")
@@ -52,7 +53,7 @@ class _Append:
     """A batch of a group and whom to tell."""
 
     row: Row
-    peer: _Peer
+    peer: Peer
     number: int
 
     @property
@@ -67,55 +68,17 @@ class _Append:
         self.peer.send("error", self.number, code, str(error))
 
 
-class _Peer(asyncio.Protocol):
-    """One connection. `producer` is set by a hello that was answered `ready`."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._frames = Frames()
-        self.transport: asyncio.Transport | None = None
-        self.producer = ""
-        self.busy = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self._node.peers.add(self)
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            messages = self._frames.feed(data)
-        except BadInput as error:
-            self.send("error", 0, "bad_entry", str(error))
-            self.close()
-            return
-        for message in messages:
-            self._node.take(self, message)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._node.peers.discard(self)
-        self._node.gone(self)
-        self.transport = None
-
-    def send(self, *message: Any) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(pack_frame(message))
-
-    def close(self) -> None:
-        if self.transport is not None:
-            self.transport.close()
-
-
 class Node:
     """Serves one node until `stop`, or until another process serves under its name."""
 
     def __init__(self, home: Home, store: LedgerStore, sequencer: Sequencer, options: NodeOptions | None = None) -> None:
         self.options = options or NodeOptions()
-        self.peers: set[_Peer] = set()
+        self.peers: set[Peer] = set()
         self.sequencer = sequencer
         self._home = home
         self._store = store
         self._incarnation = new_incarnation()
-        self._connected: dict[str, _Peer] = {}
+        self._connected: dict[str, Peer] = {}
         self._leaving: dict[str, tuple[float, str]] = {}
         self._queue: list[_Append] = []
         self._queued = asyncio.Event()
@@ -145,7 +108,7 @@ class Node:
         with reachable(path) as name:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
-            listener = await loop.create_unix_server(lambda: _Peer(self), name, backlog=256)
+            listener = await loop.create_unix_server(lambda: Peer(self), name, backlog=256)
             os.chmod(name, 0o600)
         works = (self.sequencer.run(), self._committing(), self._watching_places(), self._ticking(), self._hearing(ears))
         tasks: list[asyncio.Task[None]] = [loop.create_task(work) for work in works]
@@ -228,8 +191,12 @@ class Node:
 
     # -- messages
 
-    def take(self, peer: _Peer, message: Message) -> None:
-        """One message of a connection."""
+    def take(self, peer: Peer, messages: Sequence[Message]) -> None:
+        """What a connection sent."""
+        for message in messages:
+            self._take(peer, message)
+
+    def _take(self, peer: Peer, message: Message) -> None:
         verb = message[0]
         try:
             if verb == "append":
@@ -249,7 +216,7 @@ class Node:
         except (IndexError, TypeError, ValueError) as error:
             peer.send("error", 0, "bad_entry", f"The message {verb!r} is not well formed: {error}")
 
-    def _start(self, work: Any, peer: _Peer, number: int) -> None:
+    def _start(self, work: Any, peer: Peer, number: int) -> None:
         async def answering() -> None:
             try:
                 await work
@@ -265,7 +232,7 @@ class Node:
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
-    async def _hello(self, peer: _Peer, producer: str, next_seq: int) -> None:
+    async def _hello(self, peer: Peer, producer: str, next_seq: int) -> None:
         try:
             check_producer(producer)
         except RefusedError as error:
@@ -288,21 +255,21 @@ class Node:
         self._leaving.pop(producer, None)
         peer.send("ready", (await self._store.ledger()).placed)
 
-    def gone(self, peer: _Peer) -> None:
+    def gone(self, peer: Peer) -> None:
         """A connection dropped: its producer has a grace to come back."""
         name = peer.producer
         if name and self._connected.get(name) is peer:
             del self._connected[name]
             self._leaving.setdefault(name, (time.monotonic() + self.options.grace_s, "disconnected"))
 
-    def _bye(self, peer: _Peer, number: int) -> None:
+    def _bye(self, peer: Peer, number: int) -> None:
         if peer.producer:
             self._leaving[peer.producer] = (0.0, "stopped")
             self._connected.pop(peer.producer, None)
         peer.producer = ""
         peer.send("ok", number, 0)
 
-    def _take_append(self, peer: _Peer, number: int, rows: list[Any]) -> None:
+    def _take_append(self, peer: Peer, number: int, rows: list[Any]) -> None:
         if not peer.producer:
             peer.send("error", number, "bad_seq", "Say hello first.")
             return
@@ -415,7 +382,7 @@ class Node:
 
     # -- records, heads, status
 
-    async def _do_outbox(self, peer: _Peer, number: int) -> None:
+    async def _do_outbox(self, peer: Peer, number: int) -> None:
         """Record changes are in the ledger when they are committed; here they get their places."""
         newest = await self._store.records_waiting()
         while newest and not await self._store.places([newest]):
@@ -425,7 +392,7 @@ class Node:
             await asyncio.sleep(LOOK_S)
         peer.send("ok", number, newest)
 
-    async def _do_checkpoint(self, peer: _Peer, number: int) -> None:
+    async def _do_checkpoint(self, peer: Peer, number: int) -> None:
         ask = await self._store.ask()
         self.sequencer.wake()
         try:
@@ -441,7 +408,7 @@ class Node:
         except TimeoutError:
             raise LedgerUnavailable("No sequencer signed in time.", "Look at `status` of the nodes.") from None
 
-    async def _do_key(self, peer: _Peer, number: int, asked: Any) -> None:
+    async def _do_key(self, peer: Peer, number: int, asked: Any) -> None:
         try:
             made = await self.sequencer.change(asked)
         except AffiantError as error:
@@ -449,7 +416,7 @@ class Node:
         else:
             peer.send("key", number, {"index": made.index, "vkey": made.vkey})
 
-    async def _do_prune(self, peer: _Peer, number: int, asked: Any) -> None:
+    async def _do_prune(self, peer: Peer, number: int, asked: Any) -> None:
         try:
             index = await self.sequencer.move_floor(asked)
         except AffiantError as error:
@@ -457,7 +424,7 @@ class Node:
         else:
             peer.send("prune", number, {"index": index})
 
-    async def _do_status(self, peer: _Peer, number: int) -> None:
+    async def _do_status(self, peer: Peer, number: int) -> None:
         row = await self._store.ledger()
         leads = self.sequencer.term is not None
         peer.send("status", number, {
