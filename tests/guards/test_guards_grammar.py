@@ -32,6 +32,19 @@ start: "select " columns " from " NAME ";"
 columns: "*" | NAME ("," NAME)~0..3
 NAME: /[a-zé_][a-z0-9é_]*/i
 """
+PATCH = r"""
+start: begin hunk+ end
+begin: "*** Begin Patch" LF
+end: "*** End Patch" LF?
+hunk: "*** Delete File: " filename LF | "*** Add File: " filename LF add_line+ | "*** Update File: " filename LF change
+filename: /(.+)/
+add_line: "+" /(.*)/ LF -> line
+change: (context | change_line)+
+context: ("@@" | "@@ " /(.+)/) LF
+change_line: ("+" | "-" | " ") /(.*)/ LF
+%import common.LF
+"""
+_HUNK = "*** Begin Patch\n*** Update File: a/é.py\n@@ def f():\n" + " x = 1\n-y\n+z\n" * 200
 DATE = r"\d{4}-(0[1-9]|1[0-2])-[0-3]\d"
 
 
@@ -45,6 +58,9 @@ DATE = r"\d{4}-(0[1-9]|1[0-2])-[0-3]\d"
         (LARK, QUERY, "select a,B,é_1 from t;", True),
         (LARK, QUERY, "select * from t; drop table t;", False),
         (LARK, QUERY, "select a,b,c,d,e from t;", False),
+        (LARK, PATCH, _HUNK + "*** End Patch", True),
+        (LARK, PATCH, _HUNK + "*** End Patch\nDone.", False),
+        (LARK, PATCH, _HUNK + "z = 2\n*** End Patch", False),
         (LARK, 'start: "a" | /b"#:[(]/ "~&<"  # not read as more than it is', 'b"#:(~&<', True),
         (LARK, '%llguidance {}\nstart: "a"~2..3', "aaaa", False),
         (REGEX, DATE, "2026-11-30", True),
@@ -172,6 +188,11 @@ def test_what_takes_too_much_is_told(name: str) -> None:
         made.fault(text)
     assert refused.value.code == "too_much_work" and time.perf_counter() - began < 20
     assert fault_of(Output(text, tool="t", custom=True), Expected(inputs={"t": made})) == "too_much_work"
+
+
+def test_what_must_follow_without_an_end_is_not_waited_for() -> None:
+    """A definition that forces one character after another for ever, under which no text ends, is read like any other."""
+    assert grammar(LARK, 'start: r\nr: r /a+/ "ab" | "a"').fault("a" * 2_000) == "grammar"
 
 
 @pytest.mark.parametrize(("syntax", "definition"), [(LARK, "start: /(.|\\n)*/"), (REGEX, "(?s).*")])

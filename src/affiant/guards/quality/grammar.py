@@ -25,7 +25,7 @@ MAX_BYTES = 32_768
 """Of a definition, or of all choices."""
 MAX_TEXT_BYTES = {LARK: 65_536, REGEX: 1_048_576}
 """Of a text that is checked."""
-MAX_WORK = 100_000_000
+MAX_WORK = 200_000_000
 """Work of the parser that one text may take under a Lark definition: of each byte the square of the items that it led to, since each
 is compared with the others."""
 MAX_FUEL = 200_000
@@ -34,6 +34,8 @@ MAX_FUEL_COMPILING = 50_000
 """Work on automata that compiling alone may take."""
 _MAX_ROW, _MAX_SYMBOLS, _PIECE = 1_000, 20_000, 1_024
 _BYTES = LLTokenizer("byte")
+_HEAD = '%llguidance {"no_forcing": true}\n'
+"""What must follow is not looked for ahead: where it never ends (`"a" /a+/ "ab"`), neither would the engine."""
 
 
 def _limits(fuel: int) -> LLParserLimits:
@@ -72,7 +74,7 @@ class Grammar:
         self.syntax, self.definition = syntax, definition
         if syntax == LARK:
             grammar_read.bound(definition)
-            self._told = msgspec.json.encode({"grammars": [{"lark_grammar": definition}]}).decode()
+            self._told = msgspec.json.encode({"grammars": [{"lark_grammar": _HEAD + definition}]}).decode()
         else:
             self._told = LLMatcher.grammar_from_regex(definition)
         if LLMatcher(_BYTES, self._told, log_level=0, limits=_COMPILING).is_error():
