@@ -74,7 +74,8 @@ def _format(body: Mapping[str, Any]) -> Mapping[str, Any]:
 def _guided(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """What servers that run models themselves take beside `response_format`: `structured_outputs`, earlier `guided_…`."""
     told = _map(body.get("structured_outputs"))
-    return {name: told.get(name, body.get(f"guided_{name}")) for name in ("json", "regex", "choice")}
+    names = ("json", "regex", "choice")
+    return {name: body.get(f"guided_{name}") if told.get(name) is None else told[name] for name in names}
 
 
 def _json(raw: Any) -> Any:
