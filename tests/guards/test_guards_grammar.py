@@ -268,6 +268,8 @@ def test_grammars_that_are_not_safe_are_told_on_the_request() -> None:
     assert decided_on_request(GuardRule(Action.FLAG), expected, True).action is Action.FLAG
     many = expected_of({"tools": [_flat_tool(name=f"t{n}") for n in range(MAX_GRAMMARS + 1)]})
     assert many.refused == ("grammar_too_many",) and len(many.inputs) == MAX_GRAMMARS
+    large = expected_of({"tools": [_flat_tool("a" * 30_000 + str(n), REGEX, f"t{n}") for n in range(3)]})
+    assert large.refused == ("grammar_too_many",) and len(large.inputs) == 2
 
 
 def _chat_answer(text: str) -> dict[str, Any]:

@@ -27,8 +27,8 @@ INVALID, UNUSABLE = "answer_invalid", "schema_unusable"
 NOT_JSON, TOO_LONG = "not_json", "too_long"
 CUSTOM_CALL = "custom_tool_call"
 MAX_TOOLS = 128
-MAX_GRAMMARS = 16
-"""Of one request, since each is compiled before anything leaves."""
+MAX_GRAMMARS, MAX_GRAMMARS_CHARS = 16, 65_536
+"""Of one request, since each is compiled before anything leaves; the characters are those of all together."""
 _CUT = ("length", "max_tokens", "max_output_tokens", "incomplete")
 _STOPS = (Action.BLOCK, Action.HOLD)
 
@@ -54,10 +54,14 @@ def expected_of(body: Mapping[str, Any]) -> Expected:
     raw = raw if isinstance(raw, Mapping) else _json(guided.get("json"))
     schema = read(lambda: compiled(raw)) if isinstance(raw, Mapping) else None
     tools = {name: read(partial(compiled, found)) for name, found in _tools(body)}
-    listed = list(_inputs(body))
-    inputs = {name: read(partial(grammar.grammar, *told)) for name, *told in listed[:MAX_GRAMMARS]}
-    if len(listed) > MAX_GRAMMARS:
-        refused["grammar_too_many"] = None
+    inputs: dict[str, Form | None] = {}
+    chars = 0
+    for number, (name, syntax, definition) in enumerate(_inputs(body)):
+        chars += len(definition)
+        if number >= MAX_GRAMMARS or chars > MAX_GRAMMARS_CHARS:
+            refused["grammar_too_many"] = None
+            break
+        inputs[name] = read(partial(grammar.grammar, syntax, definition))
     json = kind in ("json_schema", "json_object") or isinstance(raw, Mapping)
     return Expected(
         schema, json, {name: each for name, each in tools.items() if each is not None}, tuple(refused), read(lambda: _text_form(guided)),
