@@ -16,6 +16,7 @@ from affiant.cli.guard_records import appeal, appeals, decide, protect
 from affiant.cli.shared import FINDING, GOOD, USAGE, out, say, table
 from affiant.gateway.policies import judge_detectors, read_policy
 from affiant.guards import Action, GuardChain, Inspection, Policy, Role, inspect
+from affiant.guards.quality.grammar import LARK, REGEX, grammar
 from affiant.guards.quality.schema import Expected, compiled
 from affiant.kit.errors import BadInput
 from affiant.records import BUILT_IN, built_in_policies, load_policy_file, policy_snap
@@ -155,6 +156,9 @@ def _scanned(row: dict[str, Any], policy: Policy, chain: GuardChain) -> dict[str
               help="What an answer should rest on (with --role assistant).")  # fmt: skip
 @click.option("--schema", "schema_file", default=None, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="JSON Schema that an answer was asked to satisfy.")  # fmt: skip
+@click.option("--grammar", "grammar_file", default=None, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+              help="Lark grammar that an answer was asked to match.")  # fmt: skip
+@click.option("--regex", default="", metavar="EXPRESSION", help="Regular expression that an answer was asked to match as a whole.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 def test(
     text: str,
@@ -165,6 +169,8 @@ def test(
     role: str,
     context_file: Path | None,
     schema_file: Path | None,
+    grammar_file: Path | None,
+    regex: str,
     as_json: bool,
 ) -> int:
     """Say of one text what every guard of a policy decides, and why. Exit code 1 where it would be blocked."""
@@ -172,7 +178,7 @@ def test(
     chain = GuardChain(toolbox=load_toolbox(say))
     whole = sys.stdin.read() if text == "-" else text
     context = context_file.read_text(encoding="utf-8", errors="replace") if context_file else ""
-    seen = inspect(whole, Role(role), policy, chain, context, "", _expected(schema_file), label, tenant)
+    seen = inspect(whole, Role(role), policy, chain, context, "", _expected(schema_file, grammar_file, regex), label, tenant)
     if as_json:
         out(explained(seen))
     else:
@@ -181,19 +187,27 @@ def test(
     return FINDING if seen.decision in (Action.BLOCK, Action.HOLD) else GOOD
 
 
-def _expected(file: Path | None) -> Expected | None:
-    """The form that a schema file asks for.
+def _expected(file: Path | None, grammar_file: Path | None, regex: str) -> Expected | None:
+    """The form that a schema file, a grammar file or an expression asks for.
 
     Raises:
-        BadInput: it is no JSON, or a schema that is not safe to check.
+        BadInput: it is no JSON, or a schema or grammar that is not safe to check; or more than one is named.
     """
-    if file is None:
+    named = [each for each in (file, grammar_file, regex) if each]
+    if len(named) > 1:
+        raise BadInput("An answer is asked to have one form.", "Name one of --schema, --grammar and --regex.")
+    if not named:
         return None
+    told = "the expression" if regex else Path(named[0]).name
     try:
-        schema = json.loads(file.read_text(encoding="utf-8"))
-        return Expected(compiled(schema), True)
+        if regex:
+            return Expected(form=grammar(REGEX, regex))
+        if grammar_file is not None:
+            return Expected(form=grammar(LARK, grammar_file.read_text(encoding="utf-8")))
+        assert file is not None
+        return Expected(compiled(json.loads(file.read_text(encoding="utf-8"))), True)
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"The schema in {file.name} cannot be checked: {error}", "Correct the schema.") from None
+        raise BadInput(f"The form in {told} cannot be checked: {error}", "Correct it.") from None
 
 
 def explained(seen: Inspection) -> dict[str, Any]:

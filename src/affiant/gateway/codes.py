@@ -203,8 +203,10 @@ _TABLE = (
         400,
         _REQUEST,
         "PI-1.1",
-        "A JSON Schema in the request cannot be checked against: it is too large, unfolds into too much, or names what lies outside of it.",
-        "Keep it small and within itself (`$defs`), its patterns without look-around; or use a route that does not check it.",
+        "A JSON Schema or a grammar in the request cannot be checked against: it is too large, unfolds into too much, or names what lies "
+        "outside of it.",
+        "Keep it small and within itself (`$defs`), its patterns without look-around, a grammar in Lark alone; or use a route that does "
+        "not check it.",
     ),
     Code(
         "answer_withheld",

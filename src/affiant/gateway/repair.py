@@ -111,7 +111,7 @@ class AnswerForm:
         asked, rule, body = self._asked, self._rule, answer.body
         assert asked is not None and rule is not None
         instead = (lambda: self._unlooked(body)) if self._lets_pass else None
-        return await self._pool.run(len(body), lambda: look(body, asked, self._enforce and rule.how != LEAVE), instead)
+        return await self._pool.run(asked.effort(len(body)), lambda: look(body, asked, self._enforce and rule.how != LEAVE), instead)
 
     def _unlooked(self, body: bytes) -> Formed:
         self.decisions += (BUSY,)

@@ -93,7 +93,8 @@ class StreamForm:
     async def _look(self, output: Output) -> str:
         asked = self._asked
         assert asked is not None
-        return await self._pool.run(len(output.text or ""), lambda: fault_of(output, asked), self._unseen if self._lets_pass else None)
+        effort = asked.effort(len(output.text or ""))
+        return await self._pool.run(effort, lambda: fault_of(output, asked), self._unseen if self._lets_pass else None)
 
     def _unseen(self) -> str:
         self._unlooked = True

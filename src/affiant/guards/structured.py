@@ -1,57 +1,72 @@
 """Structured output: what a request asks of the form of its answer, and whether the answer has it.
 
 Reads requests and answers of Chat Completions, Responses and Messages: a JSON Schema of the text, and those of tools whose arguments a
-model writes. What does not satisfy its schema is mended where there is one reading (`quality.repair.certain`), else reported. Leaves out:
-asking again (gateway), answers in events (`structured_stream`), and what makes a schema safe to check (`quality.schema`).
+model writes; grammars of custom tools, and of a text where a server knows them. What does not satisfy its schema is mended where there is
+one reading (`quality.repair.certain`), else reported; under a grammar nothing is mended. Leaves out: asking again (gateway), answers in
+events (`structured_stream`), and what makes a schema or a grammar safe to check (`quality.schema`, `quality.grammar`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
 from affiant.guards.model import Action, Decision, GuardRule, Hit
-from affiant.guards.quality import form
+from affiant.guards.quality import form, grammar
 from affiant.guards.quality.model import Asked
 from affiant.guards.quality.repair import certain
-from affiant.guards.quality.schema import Expected, Schema, SchemaRefused, compiled
+from affiant.guards.quality.schema import Expected, Form, Schema, SchemaRefused, compiled
 
 GUARD, CONTROL = "schema", "PI-1.1"
 REPAIR, RETRY, LEAVE = "repair", "retry", "leave"
 INVALID, UNUSABLE = "answer_invalid", "schema_unusable"
 NOT_JSON, TOO_LONG = "not_json", "too_long"
+CUSTOM_CALL = "custom_tool_call"
 MAX_TOOLS = 128
+MAX_GRAMMARS, MAX_GRAMMARS_CHARS = 16, 65_536
+"""Of one request, since each is compiled before anything leaves; the characters are those of all together."""
 _CUT = ("length", "max_tokens", "max_output_tokens", "incomplete")
 _STOPS = (Action.BLOCK, Action.HOLD)
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 
 def expected_of(body: Mapping[str, Any]) -> Expected:
     """What a decoded request asks for."""
     refused: dict[str, None] = {}
 
-    def read(raw: Any) -> Schema | None:
-        if not isinstance(raw, Mapping):
-            return None
+    def read(make: Callable[[], T]) -> T | None:
         try:
-            return compiled(raw)
+            return make()
         except SchemaRefused as refusal:
             refused[refusal.code] = None
             return None
 
     wanted = _format(body)
     kind = wanted.get("type")
-    schema = read(_map(wanted.get("json_schema")).get("schema", wanted.get("schema"))) if kind == "json_schema" else None
-    tools: dict[str, Schema] = {}
-    for name, raw in _tools(body):
-        found = read(raw)
-        if found is not None:
-            tools[name] = found
-    return Expected(schema, kind in ("json_schema", "json_object"), tools, tuple(refused))
+    raw = _map(wanted.get("json_schema")).get("schema", wanted.get("schema")) if kind == "json_schema" else None
+    guided = _guided(body)
+    raw = raw if isinstance(raw, Mapping) else _json(guided.get("json"))
+    schema = read(lambda: compiled(raw)) if isinstance(raw, Mapping) else None
+    tools = {name: read(partial(compiled, found)) for name, found in _tools(body)}
+    inputs: dict[str, Form | None] = {}
+    chars = 0
+    for number, (name, syntax, definition) in enumerate(_inputs(body)):
+        chars += len(definition)
+        if number >= MAX_GRAMMARS or chars > MAX_GRAMMARS_CHARS:
+            refused["grammar_too_many"] = None
+            break
+        inputs[name] = read(partial(grammar.grammar, syntax, definition))
+    json = kind in ("json_schema", "json_object") or isinstance(raw, Mapping)
+    return Expected(
+        schema, json, {name: each for name, each in tools.items() if each is not None}, tuple(refused), read(lambda: _text_form(guided)),
+        {name: each for name, each in inputs.items() if each is not None},
+    )  # fmt: skip
 
 
 def _format(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -60,9 +75,52 @@ def _format(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return _map(body.get("response_format") or inside or body.get("output_format"))
 
 
-def _tools(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    listed = [_map(each) for name in ("tools", "functions") if isinstance(body.get(name), list) for each in body[name]]
-    for tool in listed[:MAX_TOOLS]:
+def _guided(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What servers that run models themselves take beside `response_format`: `structured_outputs`, earlier `guided_…`."""
+    told = _map(body.get("structured_outputs"))
+    names = ("json", "regex", "choice")
+    return {name: body.get(f"guided_{name}") if told.get(name) is None else told[name] for name in names}
+
+
+def _json(raw: Any) -> Any:
+    """A schema that may come as a text of JSON."""
+    try:
+        return form.decode(raw) if isinstance(raw, str) else raw
+    except ValueError:
+        return None
+
+
+def _text_form(guided: Mapping[str, Any]) -> Form | None:
+    """The form of a text that is no JSON.
+
+    Raises:
+        SchemaRefused: it is not safe to check.
+    """
+    regex, choice = guided.get("regex"), guided.get("choice")
+    if isinstance(regex, str) and regex:
+        return grammar.grammar(grammar.REGEX, regex)
+    if isinstance(choice, list) and choice and all(isinstance(each, str) for each in choice):
+        return grammar.choices(choice)
+    return None
+
+
+def _listed(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [_map(each) for name in ("tools", "functions") if isinstance(body.get(name), list) for each in body[name]][:MAX_TOOLS]
+
+
+def _inputs(body: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Name, syntax and definition of each custom tool whose input has a grammar; Chat Completions nests what Responses has flat."""
+    for tool in _listed(body):
+        told = _map(tool.get("custom")) or tool
+        wanted = _map(told.get("format"))
+        inner = _map(wanted.get("grammar")) or wanted
+        name, syntax, definition = told.get("name"), inner.get("syntax"), inner.get("definition")
+        if tool.get("type") == "custom" and wanted.get("type") == "grammar" and isinstance(name, str):
+            yield name, str(syntax), str(definition)
+
+
+def _tools(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for tool in _listed(body):
         told = _map(tool.get("function")) or tool
         name, schema = told.get("name"), told.get("parameters", told.get("input_schema"))
         if isinstance(name, str) and isinstance(schema, Mapping):
@@ -83,6 +141,7 @@ class Output:
         tool: whose arguments these are; "" of the answer's own text.
         put: where a mended text goes; None where it cannot be mended.
         lost: whether it was too long to be kept; then it has no text.
+        custom: whether it is the input of a custom tool, free text.
     """
 
     text: str | None
@@ -90,6 +149,7 @@ class Output:
     tool: str = ""
     put: Callable[[str], None] | None = None
     lost: bool = False
+    custom: bool = False
 
 
 def outputs_of(body: Json) -> list[Output]:
@@ -105,6 +165,8 @@ def outputs_of(body: Json) -> list[Output]:
             made.append(Output(None, item.get("input"), str(item.get("name"))))
         elif item.get("type") == "function_call":
             made += _arguments(item)
+        elif item.get("type") == CUSTOM_CALL:
+            made += _input(item)
         texts += [each for each in (item, *_objects(item.get("content"))) if each.get("type") in ("text", "output_text")]
     if len(texts) == 1:
         made += _text(texts[0], "text")
@@ -118,11 +180,16 @@ def _of_message(message: Json) -> list[Output]:
     if isinstance(message.get("function_call"), dict):
         calls.append(message["function_call"])
     made = [output for call in calls for output in _arguments(call)]
+    made += [output for call in _objects(message.get("tool_calls")) for output in _input(_map(call.get("custom")))]
     return made if made or message.get("refusal") else _text(message, "content")
 
 
 def _arguments(call: Json) -> list[Output]:
     return [Output(each.text, None, str(call.get("name")), each.put) for each in _text(call, "arguments")]
+
+
+def _input(call: Mapping[str, Any]) -> list[Output]:
+    return [Output(call["input"], None, str(call.get("name")), custom=True)] if isinstance(call.get("input"), str) else []
 
 
 def _text(holder: Json, key: str) -> list[Output]:
@@ -180,29 +247,38 @@ def _was_cut(body: Json) -> bool:
 
 
 def _schema_for(output: Output, expected: Expected) -> Schema | None:
+    if output.custom:
+        return None
     return expected.tools.get(output.tool) if output.tool else expected.schema
+
+
+def _form_for(output: Output, expected: Expected) -> Form | None:
+    return expected.inputs.get(output.tool) if output.custom else None if output.tool else expected.form
 
 
 def fault_of(output: Output, expected: Expected) -> str:
     """The first keyword that an output does not satisfy, or why nobody could tell; "": it is as it was asked, or nothing was."""
-    schema = _schema_for(output, expected)
-    if schema is None and not (expected.json and not output.tool):
+    schema, other = _schema_for(output, expected), _form_for(output, expected)
+    json = schema is not None or (expected.json and not output.tool)
+    if not json and other is None:
         return ""
     if output.lost:
         return TOO_LONG
     try:
+        fault = other.fault(output.text or "") if other is not None else ""
+        if fault or not json:
+            return fault
         value = output.value if output.text is None else form.decode(output.text)
-    except ValueError:
-        return NOT_JSON
-    try:
         return schema.fault(value) if schema is not None else ""
     except SchemaRefused as refusal:
         return refusal.code
+    except ValueError:
+        return NOT_JSON
 
 
 def _certain(output: Output, expected: Expected) -> str | None:
     schema = _schema_for(output, expected)
-    if output.text is None:
+    if output.text is None or _form_for(output, expected) is not None:
         return None
 
     def validate(_: Mapping[str, Any], value: Any) -> list[str]:
@@ -239,7 +315,7 @@ def decided(rule: GuardRule, faults: tuple[tuple[int, str], ...], mended: int, e
 
 
 def decided_on_request(rule: GuardRule, expected: Expected, enforce: bool) -> Decision:
-    """What is decided about schemas that a request sends: those that are not safe to check are refused or flagged, as the policy says."""
+    """What is decided about schemas and grammars of a request: what is not safe to check is refused or flagged, as the policy says."""
     if not expected.refused or rule.action is Action.ALLOW:
         return Decision(GUARD, CONTROL, Action.ALLOW, enforced=enforce)
     hits = tuple(Hit(0, 0, 0, f"SCHEMA/{code}", rule=f"schema/{code}") for code in expected.refused)

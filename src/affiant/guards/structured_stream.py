@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from affiant.guards.quality.schema import Expected
-from affiant.guards.structured import Output, outputs_of
+from affiant.guards.structured import CUSTOM_CALL, Output, outputs_of
 
 MAX_HELD = 1_000_000
 """Characters of outputs under way that are held at a time."""
@@ -20,7 +20,8 @@ MAX_OPEN = 512
 """Calls under way at a time; beyond it the earliest counts as whole."""
 _MAX_NAME = 256
 _ENDS = ("response.completed", "response.incomplete")
-_ARGUMENTS, _ITEM = "response.function_call_arguments.", "response.output_item."
+_ARGUMENTS, _INPUT, _ITEM = "response.function_call_arguments.", "response.custom_tool_call_input.", "response.output_item."
+_SAID = {"function_call": "arguments", CUSTOM_CALL: "input"}
 
 Json = Any
 _Key = tuple[int, int]
@@ -28,13 +29,14 @@ _Key = tuple[int, int]
 
 @dataclass(slots=True)
 class _Open:
-    """An output under way: `tool` is "" of a text, `value` what a call has where no piece of its arguments comes."""
+    """An output under way: `tool` is "" of a text, `value` what a call has where no piece of its arguments comes, `custom` of free text."""
 
     tool: str = ""
     value: Json = None
     pieces: list[str] = field(default_factory=list)
     held: int = 0
     lost: bool = False
+    custom: bool = False
 
 
 class Arriving:
@@ -45,8 +47,7 @@ class Arriving:
     """
 
     def __init__(self, expected: Expected) -> None:
-        self._looks_at_calls = bool(expected.tools)
-        self._looks_at_text = expected.schema is not None or expected.json
+        self._looks_at_calls, self._looks_at_text = expected.of_calls, expected.of_text
         self._open: dict[_Key, _Open] = {}
         self._texts: dict[int, _Open] = {}
         self._seen: set[int] = set()  # choices with no text to check, of Responses items that ended
@@ -93,10 +94,11 @@ class Arriving:
         self._text(index, delta.get("content"))
         listed = delta.get("tool_calls")
         calls = [(place, each) for place, each in enumerate(listed if isinstance(listed, list) else ()) if isinstance(each, dict)]
-        named = [(each.get("index", place), each.get("function")) for place, each in calls]
-        for number, told in [*named, (-1, delta.get("function_call"))]:
+        named = [(each.get("index", place), each.get(kind), kind) for place, each in calls for kind in ("function", "custom")]
+        for number, told, kind in [*named, (-1, delta.get("function_call"), "function")]:
             if isinstance(told, dict) and isinstance(number, int):
-                self._call((index, number), told.get("name"), told.get("arguments"))
+                custom = kind == "custom"
+                self._call((index, number), told.get("name"), told.get("input" if custom else "arguments"), custom=custom)
                 self._seen.add(index)
         if delta.get("refusal"):
             self._seen.add(index)
@@ -129,21 +131,21 @@ class Arriving:
             self._text(-1, event.get("delta"))
         elif not isinstance(index, int) or index in self._seen:
             return
-        elif type_ == f"{_ARGUMENTS}delta":
-            self._call((index, 0), None, event.get("delta"))
-        elif type_.startswith(_ARGUMENTS):
-            self._told(index, event, True)
-        elif type_.startswith(_ITEM) and isinstance(item, dict) and item.get("type") == "function_call":
-            self._told(index, item, type_.endswith(".done"))
+        elif type_ in (f"{_ARGUMENTS}delta", f"{_INPUT}delta"):
+            self._call((index, 0), None, event.get("delta"), custom=type_.startswith(_INPUT))
+        elif type_.startswith((_ARGUMENTS, _INPUT)):
+            self._told(index, event, True, type_.startswith(_INPUT))
+        elif type_.startswith(_ITEM) and isinstance(item, dict) and item.get("type") in _SAID:
+            self._told(index, item, type_.endswith(".done"), item["type"] == CUSTOM_CALL)
 
-    def _told(self, index: int, call: dict[str, Json], done: bool) -> None:
+    def _told(self, index: int, call: dict[str, Json], done: bool, custom: bool) -> None:
         """A call as an event tells it: its name, and with its end the whole of its arguments, which pieces may have brought before."""
         before = self._open.get((index, 0))
-        self._call((index, 0), None if before is not None and before.tool else call.get("name"), None)
+        self._call((index, 0), None if before is not None and before.tool else call.get("name"), None, custom=custom)
         under_way = self._open.get((index, 0))
         if done and under_way is not None and under_way.tool:
             if not under_way.pieces:
-                self._call((index, 0), None, call.get("arguments"))
+                self._call((index, 0), None, call.get("input" if custom else "arguments"), custom=custom)
             self._seen.add(index)
             self._end(lambda key: key[0] == index)
 
@@ -151,13 +153,13 @@ class Arriving:
         """What the last event of a response holds, of items that no event of their own ended."""
         listed = response.get("output") if isinstance(response, dict) else None
         for index, item in enumerate(listed if isinstance(listed, list) else ()):
-            if self._looks_at_calls and index not in self._seen and isinstance(item, dict) and item.get("type") == "function_call":
+            if self._looks_at_calls and index not in self._seen and isinstance(item, dict) and item.get("type") in _SAID:
                 self._open.pop((index, 0), None)
                 self._whole += outputs_of({"output": [item]})
 
     # -- what all share
 
-    def _call(self, key: _Key, name: Json, arguments: Json, value: Json = None) -> None:
+    def _call(self, key: _Key, name: Json, arguments: Json, value: Json = None, custom: bool = False) -> None:
         if not self._looks_at_calls:
             return
         if key not in self._open:
@@ -166,6 +168,7 @@ class Arriving:
                 self._end(lambda each: each == earliest)
             self._open[key] = _Open(value=value)
         under_way = self._open[key]
+        under_way.custom = under_way.custom or custom
         if isinstance(name, str):
             under_way.tool = (under_way.tool + name)[:_MAX_NAME]
         if isinstance(arguments, str) and arguments and self._hold(under_way, len(arguments)):
@@ -196,4 +199,4 @@ class Arriving:
 
 def _output(whole: _Open) -> Output:
     text = None if whole.lost or (not whole.pieces and isinstance(whole.value, dict)) else "".join(whole.pieces)
-    return Output(text, whole.value, whole.tool, None, whole.lost)
+    return Output(text, whole.value, whole.tool, None, whole.lost, whole.custom)

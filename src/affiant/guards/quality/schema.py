@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import jsonschema_rs
 import msgspec
@@ -28,6 +28,7 @@ MAX_UNFOLDED = 20_000
 MAX_WORK = 2_000_000
 """Checks that one value may take."""
 _PATTERN_BYTES = 262_144
+_GRAMMAR_TIMES = 20
 
 _SAME_ONE = ("not", "if", "then", "else")
 _SAME_LIST = ("allOf", "anyOf", "oneOf")
@@ -124,6 +125,18 @@ class Schema:
         return made
 
 
+class Form(Protocol):
+    """What a text that is no JSON can be checked against: a grammar, or choices (`grammar`)."""
+
+    def fault(self, text: str) -> str:
+        """The rule that it does not satisfy; "": it does.
+
+        Raises:
+            SchemaRefused: checking it would take too much.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What a request asks of its answer's form.
@@ -132,18 +145,36 @@ class Expected:
         schema: of the text; None: none was asked for.
         json: whether the text has to be JSON of any shape.
         tools: name of a tool -> schema of its arguments.
-        refused: codes of schemas that are not safe to check, each once.
+        refused: codes of schemas and grammars that are not safe to check, each once.
+        form: of a text that is no JSON; None: none was asked for.
+        inputs: name of a custom tool -> form of its input.
     """
 
     schema: Schema | None = None
     json: bool = False
     tools: Mapping[str, Schema] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
+    form: Form | None = None
+    inputs: Mapping[str, Form] = field(default_factory=dict)
 
     @property
     def asks(self) -> bool:
         """Whether there is anything to check."""
-        return self.schema is not None or self.json or bool(self.tools)
+        return self.of_text or self.of_calls
+
+    @property
+    def of_text(self) -> bool:
+        """Whether it is asked of the answer's own text."""
+        return self.schema is not None or self.json or self.form is not None
+
+    @property
+    def of_calls(self) -> bool:
+        """Whether it is asked of calls."""
+        return bool(self.tools) or bool(self.inputs)
+
+    def effort(self, chars: int) -> int:
+        """How much reading so many characters counts as, in characters of plain text: under a grammar a short text may be dear."""
+        return chars * _GRAMMAR_TIMES if self.form is not None or self.inputs else chars
 
 
 def compiled(schema: Mapping[str, Any]) -> Schema:
