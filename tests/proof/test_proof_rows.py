@@ -16,6 +16,7 @@ from affiant.proof.beside import side_by_side
 from affiant.proof.draw import draw
 from affiant.proof.errors import CouldNotLook, Malformed
 from affiant.proof.results import Counts, control_result
+from affiant.proof.shapes import LEARN_AT, Shapes
 
 VALUES = st.recursive(
     st.integers(-(2**53) + 1, 2**53 - 1) | st.text(st.characters(exclude_categories=["Cs"])),
@@ -43,6 +44,35 @@ def test_json_written_in_another_way_is_refused(data: bytes) -> None:
     """One value has one form; every other is refused."""
     with pytest.raises(Malformed):
         canonical.loads(data)
+
+
+@pytest.mark.parametrize("number", [0, 1, -1, 10**14, 10**15, 8 * 10**15, 2**53 - 1, -(10**15)])
+def test_entries_of_one_shape_are_read_quickly_whatever_their_integers(number: int) -> None:
+    """Also those of a process whose clock stopped at 2^53 - 1, after 104 days."""
+
+    def entry(mono: int, seq: int) -> bytes:
+        return canonical.dumps({"v": 1, "type": "t", "tv": 1, "producer": "n/g/a", "seq": seq, "at": 1_790_000_000_000_000, "mono": mono})
+
+    shapes = Shapes(lambda _: ())
+    for seq in range(LEARN_AT):
+        shapes.learn(Shapes.key(entry(5, seq)), canonical.loads(entry(5, seq)))
+    met = shapes.match(Shapes.key(entry(number, 9)), entry(number, 9))
+    assert met is not None and str(number) in met[1]
+
+
+@pytest.mark.parametrize(
+    "number", [b"9007199254740992", b"-9007199254740992", b"9900000000000000", b"01", b"-0", b"1.0", b"1e3", b"10000000000000000"]
+)
+def test_what_is_no_integer_of_the_form_matches_no_shape(number: bytes) -> None:
+    """A shape is never laxer than the strict reading."""
+    entry = canonical.dumps({"v": 1, "type": "t", "tv": 1, "producer": "n/g/a", "seq": 3, "at": 4, "mono": 5})
+    shapes = Shapes(lambda _: ())
+    for _ in range(LEARN_AT):
+        shapes.learn(Shapes.key(entry), canonical.loads(entry))
+    other = entry.replace(b'"mono":5', b'"mono":' + number)
+    assert shapes.match(Shapes.key(entry), entry) is not None and shapes.match(Shapes.key(other), other) is None
+    with pytest.raises(Malformed):
+        canonical.loads(other)
 
 
 def test_words_of_json_inside_strings_are_no_literals() -> None:
