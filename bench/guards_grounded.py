@@ -1,7 +1,7 @@
 """Groundedness: how well it tells supported claims from unsupported ones on sources left out of training, and what it costs.
 
 `python -m bench guards-grounded [--data DIR] [--left-out]`. Accuracy comes from the weights' card, which holds the figures of
-trees that saw nothing of the source they are measured on; `--left-out` grows those trees again (needs the extra `train`, takes
+models that saw nothing of the source they are measured on; `--left-out` trains those again (needs the extra `train`, takes
 minutes). CPU is measured here: milliseconds a KB of answer and context together, least of some repeats. Leaves out: peers.
 """
 
@@ -85,11 +85,11 @@ def _costs(model: Grounded, data: Path | None) -> dict[str, Any]:
 
 
 def _left_out(data: Path, threshold: float) -> dict[str, Any]:
-    """Figures of trees grown anew, each on all sources but the one it is measured on."""
+    """Figures of models trained anew, each on all sources but the one it is measured on."""
     from training.grounded import data as reading
     from training.grounded.__main__ import tabulate
     from training.grounded.figures import figures
-    from training.grounded.fit import left_out
+    from training.grounded.leave_out import left_out
     from training.grounded.spoil import spoiled
 
     rows = reading.rows(data)
@@ -101,11 +101,11 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, print JSON to standard output and a summary for people to standard error."""
     parser = argparse.ArgumentParser(prog="python -m bench guards-grounded")
     parser.add_argument("--data", type=Path, default=os.environ.get("AFFIANT_DATA"), help="development data; AFFIANT_DATA unless named")
-    parser.add_argument("--left-out", action="store_true", help="grow the left-out trees again instead of reading the card")
+    parser.add_argument("--left-out", action="store_true", help="train the left-out models again instead of reading the card")
     options = parser.parse_args(arguments)
     data = Path(options.data) if options.data else None
     if options.left_out and data is None:
-        print("The left-out trees need the development data; name it with --data or AFFIANT_DATA.", file=sys.stderr)
+        print("The left-out models need the development data; name it with --data or AFFIANT_DATA.", file=sys.stderr)
         return 2
     card = json.loads((_WEIGHTS / "grounded.json").read_text(encoding="utf-8"))
     quality = _left_out(data, card["threshold"]) if options.left_out and data is not None else card["left_out_source"]

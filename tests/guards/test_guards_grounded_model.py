@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from affiant.guards.grounded import FULL, Grounded
 from affiant.guards.grounded.features import NAMES
+from affiant.guards.grounded.line import BOUND, Line
 from affiant.guards.grounded.trees import LEAF, Trees
 from affiant.guards.grounded.vectors import WordVectors, word_key
 
@@ -141,8 +142,9 @@ def test_long_hostile_texts_are_judged(model: Grounded, part: str) -> None:
 
 
 def test_missing_weights_are_named(arrays: Mapping[str, Any]) -> None:
-    with pytest.raises(ValueError, match="lack weights"):
-        Grounded({name: array for name, array in arrays.items() if name != "weights"})
+    for gone in ("weights", "line_slope"):
+        with pytest.raises(ValueError, match=f"lack {gone}"):
+            Grounded({name: array for name, array in arrays.items() if name != gone})
 
 
 def test_trees_give_what_their_leaves_say() -> None:
@@ -169,6 +171,45 @@ def test_trees_that_point_outside_are_refused(arrays: Mapping[str, Any], name: s
     broken[name][0, 0] = value
     with pytest.raises(ValueError, match="take the weights"):
         Trees(broken, len(NAMES))
+
+
+def line_arrays(**changed: Any) -> dict[str, Any]:
+    plain = {
+        "line_centre": np.array([1, 5], dtype=np.float32),
+        "line_spread": np.array([2, 1], dtype=np.float32),
+        "line_slope": np.array([0.5, 0], dtype=np.float32),
+        "line_offset": np.array([-0.25], dtype=np.float32),
+    }
+    return plain | changed
+
+
+def test_a_sum_says_no_more_beyond_its_bound() -> None:
+    line = Line(line_arrays(), 2)
+    rows = np.array([[1, 0], [5, 99], [1e9, 0], [-1e9, 0]], dtype=np.float32)
+    assert line.log_odds(rows).tolist() == [-0.25, 0.75, 0.5 * BOUND - 0.25, -0.5 * BOUND - 0.25]
+    with pytest.raises(ValueError, match="2 features"):
+        line.log_odds(np.zeros((1, 3), dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"line_slope": np.zeros(3, dtype=np.float32)},
+        {"line_offset": np.zeros(2, dtype=np.float32)},
+        {"line_spread": np.zeros(2, dtype=np.float32)},
+        {"line_spread": np.full(2, np.nan, dtype=np.float32)},
+    ],
+)
+def test_a_sum_that_does_not_fit_is_refused(changed: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="take the weights"):
+        Line(line_arrays(**changed), 2)
+
+
+def test_a_score_is_half_of_trees_and_half_of_the_sum(model: Grounded, arrays: Mapping[str, Any]) -> None:
+    answer = "She died in 1934."
+    row = np.asarray([model.vector(answer, CONTEXT)], dtype=np.float32)
+    odds = (Trees(arrays, len(NAMES)).log_odds(row)[0] + Line(arrays, len(NAMES)).log_odds(row)[0]) / 2
+    assert model.judge(answer, CONTEXT).ungrounded_ppm == pytest.approx(FULL / (1 + np.exp(-odds)), abs=1)
 
 
 def test_vectors_that_do_not_fit_are_refused() -> None:

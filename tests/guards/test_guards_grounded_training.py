@@ -1,4 +1,4 @@
-"""Training of the groundedness model: made rows, and trees that mean the same when laid flat."""
+"""Training of the groundedness model: made rows, trees that mean the same when laid flat, and a sum that knows no source."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import pytest
 pytest.importorskip("sklearn", reason="the extra `train` is not installed")
 
 from training.grounded.data import Row
-from training.grounded.fit import MONOTONE, Table, choose_threshold, flatten, grow, left_out, weigh_rows
+from training.grounded.fit import MONOTONE, Table, choose_threshold, flatten, grow, weigh_rows
+from training.grounded.leave_out import accuracy_beyond, left_out
+from training.grounded.line import draw_line
 from training.grounded.spoil import spoiled
 
 from affiant.guards.grounded.features import NAMES
-from affiant.guards.grounded.trees import Trees
+from affiant.guards.grounded.line import Line
+from affiant.guards.grounded.trees import Trees, probability
 
 CONTEXT = (
     "The bridge in Cologne was opened by Anna Schmidt in 1950 after a long delay. It does not carry any trains today at all."
@@ -57,14 +60,58 @@ def test_flat_trees_give_what_the_grown_ones_do() -> None:
     assert flat == pytest.approx(model.decision_function(data.features), abs=1e-4)
 
 
-def test_scores_are_of_trees_that_did_not_see_the_part() -> None:
+def test_scores_are_of_a_model_that_did_not_see_the_part() -> None:
     data = table()
     scores = left_out(data, data.group)
     assert np.isnan(scores[data.made]).all()
     assert not np.isnan(scores[~data.made]).any()
-    model = grow(data, np.flatnonzero(data.group != "a"))
+    seen = np.flatnonzero(data.group != "a")
     mine = (data.group == "a") & ~data.made
-    assert scores[mine] == pytest.approx(model.predict_proba(data.features[mine])[:, 1])
+    trees = grow(data, seen).decision_function(data.features[mine])
+    line = Line(draw_line(data, seen), len(NAMES)).log_odds(data.features[mine])
+    assert scores[mine] == pytest.approx(probability((trees + line) / 2))
+
+
+def test_both_classes_of_a_source_weigh_alike() -> None:
+    data = table()
+    weights = weigh_rows(data, np.arange(len(data.unsupported)))
+    for name in ("a", "b"):
+        shares = [weights[(data.group == name) & ~data.made & (data.unsupported == value)].sum() for value in (0, 1)]
+        assert shares[0] == pytest.approx(shares[1])
+
+
+def test_the_threshold_of_a_group_is_chosen_on_the_others() -> None:
+    data = table()
+    scores = np.where(data.unsupported == 1, 0.7, 0.6)
+    assert accuracy_beyond(data, scores) == 1.0
+    moved = np.where(data.group == "a", scores + 0.2, scores)
+    assert accuracy_beyond(data, moved) < 0.6
+
+
+def test_made_rows_move_no_slope() -> None:
+    data = table()
+    every = np.arange(len(data.unsupported))
+    whole, real = draw_line(data, every), draw_line(data, every[~data.made])
+    assert all(np.array_equal(whole[name], real[name]) for name in whole)
+
+
+def test_slopes_never_stand_against_their_sense_and_the_telling_feature_leads() -> None:
+    data = table()
+    slope = draw_line(data, np.arange(len(data.unsupported)))["line_slope"]
+    assert (slope * MONOTONE >= 0).all()
+    assert not slope[MONOTONE == 0].any()
+    assert NAMES[int(np.abs(slope).argmax())] == "recall.mean"
+
+
+def test_how_many_claims_of_a_source_are_wrong_moves_no_slope() -> None:
+    data = table()
+    chosen = np.flatnonzero(~data.made)
+    right = chosen[(data.group[chosen] == "a") & (data.unsupported[chosen] == 0)]
+    more = np.concatenate([chosen, right, right])
+    first, second = draw_line(data, chosen), draw_line(data, more)
+    size = (data.group[chosen] == "a").sum()
+    assert size < (data.group[more] == "a").sum()
+    assert second["line_slope"] == pytest.approx(first["line_slope"], abs=0.05)
 
 
 def test_weights_give_made_rows_their_share() -> None:

@@ -1,4 +1,4 @@
-"""`python -m training.grounded --data DIR --out src/affiant/weights [--vectors DIR]`: features, left-out scores, trees, weights, card.
+"""`python -m training.grounded --data DIR --out src/affiant/weights [--vectors DIR]`: features, left-out scores, weights, card.
 
 `--vectors` names the `vocab` folder of spaCy's `en_core_web_md`; without it the word vectors of the weights in `--out` are kept.
 """
@@ -16,10 +16,13 @@ import numpy as np
 
 from affiant.guards.grounded import Grounded
 from affiant.guards.grounded.features import NAMES
+from affiant.guards.grounded.line import ARRAYS
 from affiant.guards.grounded.trees import LEAF
 from training.grounded import data
 from training.grounded.figures import figures
-from training.grounded.fit import SETTINGS, Table, choose_threshold, flatten, grow, left_out
+from training.grounded.fit import SETTINGS, Table, choose_threshold, flatten, grow
+from training.grounded.leave_out import accuracy_beyond, left_out
+from training.grounded.line import LINE_SETTINGS, draw_line
 from training.grounded.spoil import spoiled
 from training.grounded.tables import Arrays, count, read_arrays, reduce_vectors, write_card
 
@@ -29,8 +32,10 @@ _FOLDS = 5
 _VECTORS = ("word_keys", "word_rows", "word_table")
 
 
-def blank_trees() -> Arrays:
-    """One leaf of 0: what stands in for trees while features are read."""
+def blank() -> Arrays:
+    """One leaf of 0 and a sum of nothing: what stands in for them while features are read."""
+    centre, spread, slope, offset = ARRAYS
+    width = len(NAMES)
     return {
         "feature": np.full((1, 1), LEAF, dtype=np.int16),
         "threshold": np.zeros((1, 1), dtype=np.float32),
@@ -39,6 +44,10 @@ def blank_trees() -> Arrays:
         "value": np.zeros((1, 1), dtype=np.float32),
         "bias": np.zeros(1, dtype=np.float32),
         "default": np.full(1, 0.5, dtype=np.float32),
+        centre: np.zeros(width, dtype=np.float32),
+        spread: np.ones(width, dtype=np.float32),
+        slope: np.zeros(width, dtype=np.float32),
+        offset: np.zeros(1, dtype=np.float32),
     }
 
 
@@ -78,31 +87,34 @@ def main(arguments: list[str]) -> int:
         kept = read_arrays(target)
         tables |= {name: kept[name] for name in _VECTORS}
     rows = data.rows(options.data)
-    table = tabulate(Grounded(tables | blank_trees()), rows, list(spoiled(rows, _SEED)))
+    table = tabulate(Grounded(tables | blank()), rows, list(spoiled(rows, _SEED)))
     sys.stderr.write(f"{len(table.unsupported)} rows, {int(table.made.sum())} of them made; {len(NAMES)} features" + "\n")
     by_source = left_out(table, table.group)
     threshold = choose_threshold(table, by_source)
     by_context = left_out(table, table.context % _FOLDS)
-    trees = flatten(grow(table, np.arange(len(table.unsupported))))
-    arrays: dict[str, Any] = tables | trees | {"default": np.array([threshold], dtype=np.float32)}
+    every = np.arange(len(table.unsupported))
+    arrays: dict[str, Any] = tables | flatten(grow(table, every)) | draw_line(table, every)
+    arrays["default"] = np.array([threshold], dtype=np.float32)
     options.out.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(target, **arrays)
     write_card(
         options.out / f"{NAME}.json",
         {
             "name": NAME,
-            "what": "Gradient-boosted trees over features of how an answer agrees with its context: how little it is supported, 0 to 1.",
+            "what": "Gradient-boosted trees and a weighted sum, half each, over features of how an answer agrees with its context: how "
+            "little it is supported, 0 to 1.",
             "use": "affiant.guards.grounded.Grounded: a score for an answer and one for each of its sentences",
             "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
             "bytes": target.stat().st_size,
             "threshold": threshold,
             "threshold_chosen": "on scores of rows whose whole source was left out of training",
+            "balanced_accuracy_threshold_left_out": accuracy_beyond(table, by_source),
             "training": {
                 "rows": int((~table.made).sum()),
                 "made_rows": int(table.made.sum()),
                 "sources": sorted({row.source for row in rows}),
                 "licences": data.LICENCES,
-                "settings": SETTINGS,
+                "settings": {"trees": SETTINGS, "sum": LINE_SETTINGS},
             },
             "word_vectors": "en_core_web_md 3.8 (MIT), whose vectors are CC0 (OSCAR, Wikipedia, OpenSubtitles, news), reduced",
             "word_weights": "counted over unlabelled development texts, those of left-out sources among them",

@@ -2,7 +2,7 @@
 
 A claim is read sentence by sentence (`sentence_features`); a claim's vector holds each feature's mean and worst over its
 sentences, then what concerns the whole (`claim_features`). The order of `NAMES` is that of the vectors and part of the
-weights' format. Leaves out: the model over them (`trees`).
+weights' format. Leaves out: the model over them (`trees`, `line`).
 """
 
 from __future__ import annotations

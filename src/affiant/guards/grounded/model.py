@@ -17,6 +17,7 @@ from affiant.guards.grounded import sentences
 from affiant.guards.grounded.align import ContextIndex
 from affiant.guards.grounded.features import NAMES, Reading, claim_features, read
 from affiant.guards.grounded.frame import frames
+from affiant.guards.grounded.line import ARRAYS, Line
 from affiant.guards.grounded.trees import Trees, probability
 from affiant.guards.grounded.vectors import WordVectors, word_key
 from affiant.guards.grounded.words import Reader, Word, guess_language
@@ -76,19 +77,20 @@ class Grounded:
     """The trained model.
 
     Args:
-        arrays: those of `Trees`, those of `WordVectors` as `word_keys`, `word_rows`, `word_table`; `weights` uint8 (2**k,): the weight of a
-            stem at `word_key(stem) % 2**k`, 255 is 1; `threshold` float32 (1,): the default one, a probability.
+        arrays: those of `Trees` and of `Line`, those of `WordVectors` as `word_keys`, `word_rows`, `word_table`; `weights` uint8 (2**k,):
+            the weight of a stem at `word_key(stem) % 2**k`, 255 is 1; `default` float32 (1,): the default threshold, a probability.
 
     Raises:
         ValueError: an array is missing or does not fit.
     """
 
     def __init__(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        needed = ("feature", "threshold", "left", "right", "value", "bias", "word_keys", "word_rows", "word_table", "weights", "default")
+        trees = ("feature", "threshold", "left", "right", "value", "bias")
+        needed = (*trees, *ARRAYS, "word_keys", "word_rows", "word_table", "weights", "default")
         missing = [name for name in needed if name not in arrays]
         if missing:
             raise ValueError(f"the groundedness weights lack {', '.join(missing)}; take the weights that came with this version")
-        self._trees = Trees(arrays, len(NAMES))
+        self._trees, self._line = Trees(arrays, len(NAMES)), Line(arrays, len(NAMES))
         self._vectors = WordVectors(
             arrays["word_keys"].astype(np.uint32), arrays["word_rows"].astype(np.uint16), arrays["word_table"].astype(np.int8)
         )
@@ -134,7 +136,8 @@ class Grounded:
         scores: list[int] = []
         for start in range(0, len(rows), _BATCH):
             batch = np.asarray(rows[start : start + _BATCH], dtype=np.float32)
-            scores.extend(round(score * FULL) for score in probability(self._trees.log_odds(batch)).tolist())
+            odds = (self._trees.log_odds(batch) + self._line.log_odds(batch)) / 2
+            scores.extend(round(score * FULL) for score in probability(odds).tolist())
         return scores
 
     def _read(self, answer: str, context: str, question: str) -> tuple[list[tuple[int, int]], _Read]:
