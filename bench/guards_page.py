@@ -31,9 +31,17 @@ What the aims miss and what did not help, so that nobody tries it twice. Figures
   that neither saw: AUC .949, .76 at 1 %; that mix was chosen with these sources in sight. Five stages of training, from AUC .745 after
   the first; technical text came in with the fifth, so that code and logs are flagged less: a quarter of clean ones still lies above
   one half for the encoder alone. A route of code needs a higher threshold.
-- *Names.* 30 % capitalised texts in training instead of 15, 70 % plain ones instead of 40: persons .715, places .689, German persons
-  .629, but Spanish persons .889 instead of .970 and English synthetic ones .844 instead of .867: not taken. What is missing is precision on
-  German news and on short posts.
+- *Names.* First: persons .710, places .684 over all; 30 % capitalised texts in training instead of 15, 70 % plain ones instead of 40 gave
+  .715 and .689 and were not taken. What helped, one added to the other, as persons and places of German news, then of short posts (.553
+  .553, .558 .490 before): lists of ordinary English and German words with compounds .628 .606, .611 .521; common nouns and genitives in
+  templates, nouns capitalised as in German .686 .615, .600 .517; geography, slang of posts, lists hidden from 30 % of the texts, and .6
+  instead of .5 as the least confidence of a person .695 .651, .606 .540. Over all .765 and .728. What it costs: organizations .320
+  instead of .337, recall of persons .733 instead of .773, Spanish persons .896 instead of .970 and French ones .985 instead of 1.000: in
+  the run before, all 30 false Spanish ones were one label, *Tarea*, in one sentence of a synthetic source that the shipped model was
+  trained on. No list of Spanish, French, Italian, Portuguese or Dutch words with fitting terms was found; With all the rest in place .5
+  is no worse than .6 on the two groups looked at (German persons .703 at recall .66, not .695 at .62; posts .608 at .58, not .606 at
+  .55); the other two groups were not measured at .5, so .6 stands. Not tried for want of time: a wider network, two networks averaged, a
+  second reading of the whole text. What is missing is recall, on posts above all.
 - *Groundedness.* 180 rounds of boosting fit the sources more than the claims: AUC .831 on unseen ones and .901 on known ones; 40 rounds
   give .843 and .897, with three seeds .8430 to .8434. Four features more (facts bound to other words, a window of three sentences,
   words between a pair, what nobody asked for) gain nothing beyond noise by themselves. What helped: a weighted sum of the 69 features

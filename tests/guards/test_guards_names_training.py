@@ -38,6 +38,8 @@ def _lists() -> Lists:
         countries={group: ["中国"] if group in han else ["Laputa"] for group in LANGUAGES},
         tongues=["laputian"],
         census=[f"Name{chr(97 + i % 26)}" for i in range(2000)],
+        english_nouns=["dora", "lamp"],
+        german_nouns=["Carla", "Haus", "Straßenbahnen"],
     )
 
 
@@ -105,6 +107,22 @@ def test_made_and_changed_texts_keep_their_spans() -> None:
         assert changed.text.lower() == swapped.text.lower()
     for both in join([swapped] * 9, random.Random(0)):
         assert all(both.text[span.start : span.end].strip() for span in both.spans)
+
+
+def test_nouns_get_capitals_as_in_german() -> None:
+    """Some English texts have all their nouns capitalized, and nothing else; names stay as they are."""
+    example = Example("the lamp that Anna saw was a dora or a lamp", (Span(14, 18, "PERSON"),), "a", "en")
+    changed = {capitalize(example, random.Random(seed), frozenset({"lamp", "dora", "anna"})).text for seed in range(40)}
+    assert "the Lamp that Anna saw was a Dora or a Lamp" in changed
+
+
+def test_common_nouns_and_geography_fill_templates() -> None:
+    """Common nouns are no names, geography is; both in the case they are written in."""
+    filler = Filler(_lists(), random.Random(5))
+    text, spans = fill("Die {W} am {G}", "de", filler)
+    assert [span.type for span in spans] == ["LOCATION"]
+    assert text[4].isupper()
+    assert fill("{C}, {A}", "en", filler)[1][1].type == "LOCATION"
 
 
 def test_scores() -> None:

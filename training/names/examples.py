@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,17 @@ _PARTY_ROLES = {"borrower", "lender", "bank"}  # role words that some sources ma
 _CHOICE = re.compile(r"\[([^\[\]]*\|[^\[\]]*)\]")
 _ORDINARY = re.compile(r"(?<![\w@#.'’])[^\W\d_A-Z]{3,}(?![\w@])")
 _SLOT = re.compile(r"\{([A-Z])\}")
-_SLOT_TYPES = {"P": "PERSON", "F": "PERSON", "L": "PERSON", "C": "LOCATION", "K": "LOCATION", "O": "ORGANIZATION", "S": "ADDRESS"}
+_SLOT_TYPES = {
+    "P": "PERSON",
+    "F": "PERSON",
+    "L": "PERSON",
+    "C": "LOCATION",
+    "K": "LOCATION",
+    "G": "LOCATION",
+    "A": "LOCATION",
+    "O": "ORGANIZATION",
+    "S": "ADDRESS",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +175,17 @@ def recase(example: Example, rng: random.Random) -> Example:
     return Example(text, example.spans, example.source, example.lang, example.types) if len(text) == len(example.text) else example
 
 
-def capitalize(example: Example, rng: random.Random) -> Example:
-    """The same text with some ordinary words capitalized, as headings, contracts and German do."""
+def capitalize(example: Example, rng: random.Random, nouns: Collection[str] = ()) -> Example:
+    """The same text with some ordinary words capitalized, as headings and contracts do, or its `nouns`, as German does."""
     share = rng.choice((0.15, 0.4, 1.0))
+    as_german = len(nouns) > 0 and example.lang == "en" and rng.random() < 0.5
     letters, spans = list(example.text), example.spans
     position = 0
     for match in _ORDINARY.finditer(example.text):
         while position < len(spans) and spans[position].end <= match.start():
             position += 1
         inside = position < len(spans) and spans[position].start < match.end()
-        if not inside and rng.random() < share:
+        if not inside and (match.group() in nouns if as_german else rng.random() < share):
             upper = letters[match.start()].upper()
             letters[match.start()] = upper if len(upper) == 1 else letters[match.start()]
     return Example("".join(letters), spans, example.source, example.lang, example.types)

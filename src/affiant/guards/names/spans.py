@@ -17,7 +17,7 @@ from affiant.guards.scan import FULL, Found
 TYPES = ("PERSON", "LOCATION", "ORGANIZATION")
 _KNOWN_BOOST = 6.0
 _SURE = 0.8
-_LEAST = (0.5, 0.5, 0.0)  # confidence of a span, by type
+_LEAST = (0.6, 0.5, 0.0)  # confidence of a span, by type
 _MOST_KNOWN = 5_000
 
 Floats = NDArray[np.float32]
