@@ -21,7 +21,7 @@ MAX_SHAPES = 400
 LEARN_AT = 3
 _LITERAL = frozenset({"type", "v", "tv"})
 _STRING = r'"([^"\\\x00-\x1f]*)"'
-# 0, or up to 15 digits, or 16 that begin with less than 9: all below 2^53, without leading zeros. And 2^53 - 1 itself, at which clocks stop.
+# 0, or up to 15 digits, or 16 that begin with less than 9: all below 2^53, without leading zeros. And 2^53 - 1, at which clocks stop.
 _INTEGER = r"(0|-?[1-9][0-9]{0,14}|-?[1-8][0-9]{15}|9007199254740991)"
 Row = Callable[[Tuple[Any, ...]], Tuple[Any, ...]]
 
