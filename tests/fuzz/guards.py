@@ -8,6 +8,8 @@ from typing import Any
 from tests.guards.places_bodies import ANSWERS, CANARY, REQUESTS, Redactor, change
 
 from affiant.guards.places import SURFACES, parts, put, rewrite, stream
+from affiant.guards.quality.grammar import LARK, REGEX, grammar
+from affiant.guards.quality.schema import SchemaRefused
 from affiant.guards.redact import Pseudonyms, Restorer, placeholder
 
 _SECRET = b"fuzz"
@@ -42,6 +44,20 @@ def body(data: bytes) -> None:
                 found = parts(value, surface, answer)
                 put(value, surface, found, answer)
                 rewrite(value, surface, change, answer)
+
+
+def guided(data: bytes) -> None:
+    """A grammar, then a NUL, then a text: refused with a code, or the text is judged, the same each time."""
+    told, _, text = data.decode("utf-8", "replace").partition("\0")
+    for syntax in (LARK, REGEX):
+        seen = set()
+        for _ in range(2):
+            try:
+                seen.add(grammar(syntax, told).fault(text))
+            except SchemaRefused as refused:
+                assert refused.code, "a refusal without a code"
+                seen.add(refused.code)
+        assert len(seen) == 1, "a grammar judges in two ways"
 
 
 def arguments(data: bytes) -> None:
@@ -113,3 +129,28 @@ WORDS = (
     b"}",
 )
 FORMS = (_NAME.encode(), b"[EMAIL_", b"%5B", b"%5D", b"\\u005b", b"\\u005d", b"555", b"+1", b"-")
+GRAMMARS = (
+    b'start: sum\nsum: item | sum "+" item\nitem: INT | "(" sum ")"\n%import common.INT\n%ignore / +/\x001+(2+3)',
+    b'start: "a"~2..3 /b+/ -> x\n// c\nt[lazy]: T*\n_T: "\\x41"i\x00aab',
+    b"\\d{4}-(0[1-9]|1[0-2])\x002026-11",
+)
+LARK_WORDS = (
+    b"start:",
+    b"%import ",
+    b"%ignore ",
+    b"~2..3",
+    b"->",
+    b"[",
+    b"]",
+    b"(",
+    b")",
+    b"|",
+    b"&",
+    b"\x00",
+    b'"',
+    b"/",
+    b"//",
+    b": ",
+    b"(?i)",
+    b"\\p{L}",
+)

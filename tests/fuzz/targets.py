@@ -237,6 +237,7 @@ TARGETS: dict[str, Target] = {
     "logkey": Target(log_key, _files("notes"), (b"affiant log key v1 ", b"hands-over-after ", b"revoked-after ", _KEY)),
     "witness": Target(witness_request, (b"old 0\n\n" + _END, b"old 3\n" + b"A" * 43 + b"=\n\n" + _END)),
     "places": Target(guards.body, guards.BODIES, guards.WORDS),
+    "guided": Target(guards.guided, guards.GRAMMARS, guards.LARK_WORDS),
     "arguments": Target(guards.arguments, guards.ARGUMENTS, guards.WORDS),
     "events": Target(guards.events, guards.EVENTS, guards.WORDS),
     "restore": Target(guards.restored, guards.TEXTS, guards.FORMS),

@@ -124,6 +124,7 @@ def _doubling(length: int) -> str:
         ("not_usable", LARK, 'start[stop=";"]: /a*/'),
         ("not_usable", LARK, '{"grammars": [{"json_schema": {}}]}'),
         ("not_usable", LARK, 'start: "\ud800"'),
+        ("not_usable", LARK, "a" + "[]" * 6_000 + ": " * 9_000),
         ("not_usable", REGEX, "(a)\\1"),
         ("not_usable", REGEX, "(?=a)b"),
         ("not_usable", REGEX, "["),

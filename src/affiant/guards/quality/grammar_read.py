@@ -91,10 +91,12 @@ def _words(definition: str) -> Iterator[tuple[str, str]]:
 
 
 def _named_before(words: list[tuple[str, str]], at: int) -> int:
-    """Where the name stands that a colon defines, its options in brackets skipped."""
+    """Where the name stands that a colon defines, options in brackets skipped; never beyond another colon, so that words are read once."""
     depth = 0
     for place in range(at - 1, -1, -1):
         kind = words[place][0]
+        if kind == "colon":
+            break
         depth += (kind == "close") - (kind == "open")
         if kind == "name" and not depth:
             return place
