@@ -16,6 +16,7 @@ import pytest
 
 pytest.importorskip("asyncpg", reason="the package asyncpg is not installed")
 
+import asyncpg
 from server_world import NOW, ORIGIN, RING, Postgres, ServerWorld, Storage, unused_name
 from test_server_fencing import check
 
@@ -215,6 +216,36 @@ def test_a_kill_between_any_two_steps_leaves_all_or_nothing(nodes: Nodes) -> Non
     assert dies(nodes.second, "committed", total, "after") == ""
     assert nodes.a.key("committed").state == "live"
     nodes.consistent()
+
+
+class _Lost:
+    """A connection that no longer knows what it waits for, as asyncpg's are now and then while their server dies."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def is_closed(self) -> bool:
+        return self.ended
+
+    def terminate(self) -> None:
+        self.ended = True
+
+    async def execute(self, sql: str) -> str:
+        return sql.split(" ")[0]
+
+    async def prepare(self, sql: str) -> None:
+        raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+
+def test_a_connection_that_lost_its_place_is_a_lost_one(nodes: Nodes) -> None:
+    """Whoever asks is told that PostgreSQL cannot be reached; the connection is let go of, and the next call has another."""
+    known, lost = ids(nodes.a), _Lost()
+    looking = nodes.a._units.database._looking
+    looking.drop()
+    looking._connection = lost
+    with pytest.raises(CouldNotLook, match="cannot be reached"):
+        ids(nodes.a)
+    assert lost.ended and ids(nodes.a) == known
 
 
 def test_a_database_that_dies_under_changes_keeps_rows_and_events_together(tmp_path: Path, storage: Storage) -> None:

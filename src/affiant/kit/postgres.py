@@ -30,7 +30,9 @@ IDLE_S = 10
 CONNECT_S = 5.0
 LOOK_S = 5.0
 WRITE_S = 30.0
-_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.QueryCanceledError, OSError, TimeoutError)
+_LOST = (
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.QueryCanceledError, OSError, TimeoutError,
+)  # fmt: skip
 _PASSING = ("08", "25", "28", "40", "53", "55", "57", "58")  # classes of SQLSTATE that a later try may not meet
 _BAD_VALUE = "22"
 _NEXT = "Nothing was changed; try again when PostgreSQL can be reached."

@@ -29,7 +29,9 @@ CONNECTIONS = 4
 BATCHES_AT_ONCE = 256
 ENTRIES_AT_ONCE = 8_192
 WAKE, PLACED, HEAD = "wake", "placed", "head"
-_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.QueryCanceledError, OSError, TimeoutError)
+_LOST = (
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.QueryCanceledError, OSError, TimeoutError,
+)  # fmt: skip
 _NO_ROOM = (asyncpg.DiskFullError,)
 _PASSING = ("08", "25", "28", "40", "53", "55", "57", "58")  # classes of SQLSTATE that a later try may not meet
 _NEXT = "Nothing was acknowledged; the ledger goes on when PostgreSQL can be reached."
@@ -179,7 +181,11 @@ class LedgerStore:
     async def _connection(self) -> AsyncIterator[Any]:
         try:
             async with self.pool.acquire(timeout=TIMEOUT_S) as connection:
-                yield connection
+                try:
+                    yield connection
+                except asyncpg.InternalClientError:
+                    connection.terminate()  # it no longer knows what it waits for
+                    raise
         except _NO_ROOM as error:
             raise NoRoom("The disk of PostgreSQL is full.", "Make room there; nothing was written.") from error
         except _LOST as error:
