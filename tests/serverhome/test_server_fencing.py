@@ -15,7 +15,7 @@ asyncpg = pytest.importorskip("asyncpg", reason="the package asyncpg is not inst
 from server_world import RING, Process, ServerWorld, closed, note, opened, rows  # noqa: E402
 
 from affiant.kit.clock import SystemClock  # noqa: E402
-from affiant.kit.errors import AffiantError, LedgerFault  # noqa: E402
+from affiant.kit.errors import AffiantError, LedgerFault, LedgerUnavailable  # noqa: E402
 from affiant.kit.home import Home  # noqa: E402
 from affiant.ledger import LedgerClientSync  # noqa: E402
 from affiant.ledger.checkpoints import SignedHead  # noqa: E402
@@ -311,3 +311,17 @@ def test_two_processes_under_one_node_name_do_not_both_serve(servers: ServerWorl
             link.append([note("served")])
         assert two.process.poll() is None
     check(servers)
+
+
+def test_a_connection_that_lost_its_place_is_not_used_again(servers: ServerWorld) -> None:
+    """While its server dies, asyncpg now and then no longer knows what it waits for: PostgreSQL cannot be reached, and the next one can."""
+
+    async def work(store: LedgerStore) -> None:
+        with pytest.raises(LedgerUnavailable, match="cannot be reached"):
+            async with store._connection() as connection:
+                process = connection.get_server_pid()
+                raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+        async with store._connection() as connection:
+            assert connection.get_server_pid() != process and await connection.fetchval("SELECT 1") == 1
+
+    with_store(servers, work)
