@@ -123,6 +123,9 @@ def test_an_answer_is_held_to_a_grammar(tmp_path: Path, capsys: pytest.CaptureFi
         assert main(["guard", "test", right, *asked, *form]) == 0 and "SCHEMA" not in capsys.readouterr().out
         assert main(["guard", "test", "Good morning.", *asked, *form]) == 1
         assert "SCHEMA/grammar" in capsys.readouterr().out
+    for other in (["--role", "user", "--policy", "strict"], ["--role", "assistant"]):
+        assert main(["guard", "test", "Good morning.", *other, "--regex", "1"]) == 0
+        assert "form was not checked" in capsys.readouterr().err
     assert main(["guard", "test", "1", *asked, "--grammar", str(file), "--regex", "1"]) == 2
     assert main(["guard", "test", "1", *asked, "--regex", "(?=1)1"]) == 2 and "cannot be compiled" in capsys.readouterr().err
     file.write_text('start: %json {"type": "object"}', encoding="utf-8")

@@ -18,6 +18,7 @@ from affiant.gateway.policies import judge_detectors, read_policy
 from affiant.guards import Action, GuardChain, Inspection, Policy, Role, inspect
 from affiant.guards.quality.grammar import LARK, REGEX, grammar
 from affiant.guards.quality.schema import Expected, compiled
+from affiant.guards.structured import GUARD as FORM
 from affiant.kit.errors import BadInput
 from affiant.records import BUILT_IN, built_in_policies, load_policy_file, policy_snap
 from affiant.records.snapshot import DEFAULT_RISK, LABELS, RISKS
@@ -178,12 +179,15 @@ def test(
     chain = GuardChain(toolbox=load_toolbox(say))
     whole = sys.stdin.read() if text == "-" else text
     context = context_file.read_text(encoding="utf-8", errors="replace") if context_file else ""
-    seen = inspect(whole, Role(role), policy, chain, context, "", _expected(schema_file, grammar_file, regex), label, tenant)
+    expected = _expected(schema_file, grammar_file, regex)
+    seen = inspect(whole, Role(role), policy, chain, context, "", expected, label, tenant)
     if as_json:
         out(explained(seen))
     else:
         click.echo(table([["guard", "control", "decides", "score", "why"], *_rows(seen, whole)]))
         say(f"Under policy {policy.id}: {seen.decision}.")
+    if expected is not None and (FORM not in policy.guards or role != Role.ASSISTANT):
+        say(f"Its form was not checked: that is for answers (--role assistant) under a policy with the guard `{FORM}`.")
     return FINDING if seen.decision in (Action.BLOCK, Action.HOLD) else GOOD
 
 
