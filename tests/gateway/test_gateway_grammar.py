@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from gateway_world import DEFAULT, SECRET, STREAM_END, STREAM_HEAD, FakeProvider, World, ask, delta, http_chunk, policy, rule, whole, world
 from surface_cases import CHAT, RESPONSES, Case, error_of, http_json, last_type, named
 
+from affiant.gateway.repair import read_asked
 from affiant.records.snapshot import ModelSnap, RouteSnap, RuleSnap
 
 SUM = 'start: sum\nsum: INT | sum "+" INT\n%import common.INT\n%ignore / +/\n'
@@ -230,6 +232,25 @@ def test_a_hostile_grammar_is_refused_before_anything_leaves(case: Case, code: s
 
     _run([], refused)
     _run([_said(case, "anything")], flagged, "flag")
+
+
+@each_surface
+def test_grammars_are_compiled_off_the_loop(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends one holds up nobody else; what asks for none is read at once."""
+    where: list[str] = []
+
+    def noting(*given: Any) -> Any:
+        where.append(threading.current_thread().name)
+        return read_asked(*given)
+
+    monkeypatch.setattr("affiant.gateway.repair.read_asked", noting)
+
+    async def called(w: World, _: FakeProvider) -> None:
+        await w.post(case.ask("hi", tools=_tools(case, "lark", 'start: "a" // ' + "c" * 900)), SECRET, case.path)
+        await w.post(case.ask("hi"), SECRET, case.path)
+        assert where[0].startswith("guards") and not where[1].startswith("guards")
+
+    _run([_said(case, "a"), _said(case, "a")], called)
 
 
 @each_surface

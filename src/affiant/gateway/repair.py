@@ -18,7 +18,7 @@ from affiant.guards import Action, Decision, Mode, Policy
 from affiant.guards.quality.schema import Expected
 from affiant.guards.redact import PSEUDONYMIZE
 from affiant.guards.redact_shapes import wanted
-from affiant.guards.structured import GUARD, LEAVE, RETRY, Formed, decided, expected_of, look
+from affiant.guards.structured import GUARD, LEAVE, RETRY, Formed, decided, expected_of, look, reading_effort
 
 _SCHEMAS = ("tools", "functions", "response_format", "text", "output_format")
 _STOPS = (Action.BLOCK, Action.HOLD)
@@ -50,6 +50,20 @@ def read_asked(policy: Policy, raw: bytes, body: Mapping[str, Any]) -> tuple[Exp
     looks = GUARD in policy.guards
     shapes = b'"format"' in raw and _pseudonymizes(policy)
     return expected_of(body) if looks else None, wanted([body.get(name) for name in _SCHEMAS]) if shapes else frozenset()
+
+
+async def ask(pool: GuardPool, policy: Policy, raw: bytes, body: Mapping[str, Any]) -> tuple[Expected | None, frozenset[str]]:
+    """As `read_asked`, off the loop where grammars are to be compiled; where the policy lets pass what no thread is free for, on it.
+
+    Raises:
+        Refusal: guards are busy.
+    """
+
+    def read() -> tuple[Expected | None, frozenset[str]]:
+        return read_asked(policy, raw, body)
+
+    effort = reading_effort(body) if GUARD in policy.guards else 0
+    return await pool.run(effort, read, read if policy.on_busy == PASS else None)
 
 
 def _pseudonymizes(policy: Policy) -> bool:

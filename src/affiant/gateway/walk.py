@@ -30,7 +30,7 @@ from affiant.gateway.live import Live
 from affiant.gateway.outbound import Outbound, unknown_fields
 from affiant.gateway.parts import Parts
 from affiant.gateway.relay import Relay
-from affiant.gateway.repair import AnswerForm, read_asked
+from affiant.gateway.repair import AnswerForm, ask
 from affiant.gateway.reply import Reply
 from affiant.gateway.surfaces import Surface
 from affiant.gateway.tables import Route
@@ -154,7 +154,7 @@ class Walk:
         conversation = conversation_of(ticket, policy, self._caller.header(HEADER))
         exchange = Exchange(
             ticket.id, self._surface.name, route.id, ticket.tenant, route.label, request.asked.stream, request.parts,
-            *read_asked(policy, ticket.body, request.body), await self._p.conversations.load(conversation, ticket.now_us),
+            *await ask(self._p.guards, policy, ticket.body, request.body), await self._p.conversations.load(conversation, ticket.now_us),
         )  # fmt: skip
         watch = closing.watch = ticket.tables.watchlist.for_exchange(route.label, ticket.tenant)
         chars = sum(len(part.text) for part in request.parts)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,7 +20,7 @@ from affiant.guards.model import Action, Decision, GuardRule, Hit
 from affiant.guards.quality import form, grammar
 from affiant.guards.quality.model import Asked
 from affiant.guards.quality.repair import certain
-from affiant.guards.quality.schema import Expected, Form, Schema, SchemaRefused, compiled
+from affiant.guards.quality.schema import GRAMMAR_TIMES, Expected, Form, Schema, SchemaRefused, compiled
 
 GUARD, CONTROL = "schema", "PI-1.1"
 REPAIR, RETRY, LEAVE = "repair", "retry", "leave"
@@ -67,6 +68,13 @@ def expected_of(body: Mapping[str, Any]) -> Expected:
         schema, json, {name: each for name, each in tools.items() if each is not None}, tuple(refused), read(lambda: _text_form(guided)),
         {name: each for name, each in inputs.items() if each is not None},
     )  # fmt: skip
+
+
+def reading_effort(body: Mapping[str, Any]) -> int:
+    """How much reading what a request asks counts as, in characters of plain text: compiling a grammar is dear, all else is not."""
+    regex = _guided(body).get("regex")
+    chars = sum(len(definition) for _, _, definition in islice(_inputs(body), MAX_GRAMMARS))
+    return GRAMMAR_TIMES * (chars + (len(regex) if isinstance(regex, str) else 0))
 
 
 def _format(body: Mapping[str, Any]) -> Mapping[str, Any]:

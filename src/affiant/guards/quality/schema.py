@@ -28,7 +28,7 @@ MAX_UNFOLDED = 20_000
 MAX_WORK = 2_000_000
 """Checks that one value may take."""
 _PATTERN_BYTES = 262_144
-_GRAMMAR_TIMES = 20
+GRAMMAR_TIMES = 20
 
 _SAME_ONE = ("not", "if", "then", "else")
 _SAME_LIST = ("allOf", "anyOf", "oneOf")
@@ -174,7 +174,7 @@ class Expected:
 
     def effort(self, chars: int) -> int:
         """How much reading so many characters counts as, in characters of plain text: under a grammar a short text may be dear."""
-        return chars * _GRAMMAR_TIMES if self.form is not None or self.inputs else chars
+        return chars * GRAMMAR_TIMES if self.form is not None or self.inputs else chars
 
 
 def compiled(schema: Mapping[str, Any]) -> Schema:
