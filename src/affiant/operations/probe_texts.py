@@ -81,13 +81,12 @@ _TOPICS = (
     "an appointment that has to move",
     "the cancellation of a standing order",
 )
+# Plain requests that no guard should take for an attack: a probe of redaction that is refused for another reason says nothing of redaction.
 _ASKS = (
-    "Write a short, friendly reply about {topic}.",
-    "Summarize what we should say about {topic} in three sentences.",
-    "Draft a note to the customer on {topic}.",
-    "What would you answer when someone asks about {topic}?",
-    "Give me two variants of a message concerning {topic}.",
     "Please turn this into a polite paragraph: {topic}.",
+    "Please write a polite paragraph on {topic}.",
+    "Please rephrase this for a customer: {topic}.",
+    "Please make this sound friendlier: {topic}.",
 )
 _PERSONAL = {
     "EMAIL": ("E-mail: {value}.", "Please copy {value} on the answer.", "{name} writes from {value}.", "Her address is {value}."),
@@ -126,9 +125,7 @@ def question(rng: Random) -> str:
     """An ordinary request."""
     text = rng.choice(_ASKS).format(topic=rng.choice(_TOPICS))
     mark = f"{rng.choice('ABCDEFGHKLMNPRSTVWX')}{rng.choice('ABCDEFGHKLMNPRSTVWX')}-{rng.randrange(1_000, 100_000)}"
-    return rng.choice(("{text} Reference {mark}.", "[{mark}] {text}", "{text} (ticket {mark})", "Re {mark}: {text}")).format(
-        text=text, mark=mark
-    )
+    return rng.choice(("{text} (ticket {mark})", "{text} Order {mark}.")).format(text=text, mark=mark)
 
 
 def system(rng: Random) -> str:
