@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,16 +107,19 @@ async def load(client: LedgerClient, callers: int, seconds: float, writer_pid: i
     """Callers that each wait for their own event to be on disk before they write the next, each as fast as it can."""
     waits: list[float] = []
     clock = time.perf_counter
-    end = clock() + seconds
 
-    async def caller(number: int) -> None:
+    async def caller(number: int, end: float) -> None:
         draft = [event(f"ex_{number:06d}")]
         append, note = client.append, waits.append
         while (began := clock()) < end:
             await append(draft)
             note(clock() - began)
 
-    return await _round(client, writer_pid, waits, asyncio.gather(*(caller(number) for number in range(callers))))
+    async def work() -> None:
+        end = clock() + seconds
+        await asyncio.gather(*(caller(number, end) for number in range(callers)))
+
+    return await _round(client, writer_pid, waits, work)
 
 
 async def arrive(client: LedgerClient, pace: int, seconds: float, writer_pid: int) -> Round:
@@ -125,7 +128,7 @@ async def arrive(client: LedgerClient, pace: int, seconds: float, writer_pid: in
     """
     waits: list[float] = []
     clock = time.perf_counter
-    rng, end = random.Random(pace), clock() + seconds
+    rng = random.Random(pace)
     drafts = [[event(f"ex_{number:06d}")] for number in range(64)]
 
     async def caller(draft: list[Draft], began: float) -> None:
@@ -133,23 +136,24 @@ async def arrive(client: LedgerClient, pace: int, seconds: float, writer_pid: in
         waits.append(clock() - began)
 
     async def arrivals() -> None:
-        due, under_way = clock(), set[asyncio.Task[None]]()
-        while (now := clock()) < end:
-            while due <= now:
-                due += rng.expovariate(pace)
-                under_way.add(task := asyncio.ensure_future(caller(drafts[len(under_way) % 64], now)))
-                task.add_done_callback(under_way.discard)
-            await asyncio.sleep(0.001)
-        await asyncio.gather(*under_way)
+        due, count = clock(), 0
+        end = due + seconds
+        async with asyncio.TaskGroup() as under_way:
+            while (now := clock()) < end:
+                while due <= now:
+                    due += rng.expovariate(pace)
+                    count += 1
+                    under_way.create_task(caller(drafts[count % 64], now))
+                await asyncio.sleep(0.001)
 
-    return await _round(client, writer_pid, waits, arrivals())
+    return await _round(client, writer_pid, waits, arrivals)
 
 
-async def _round(client: LedgerClient, writer_pid: int, waits: list[float], work: Awaitable[object]) -> Round:
+async def _round(client: LedgerClient, writer_pid: int, waits: list[float], work: Callable[[], Awaitable[object]]) -> Round:
     groups = (await client.status())["groups"]
     before = (time.process_time(), proc.cpu_s([writer_pid]))
     began = time.perf_counter()
-    await work
+    await work()
     wall = time.perf_counter() - began
     cpu = (time.process_time() - before[0], proc.cpu_s([writer_pid]) - before[1])
     return Round(len(waits), wall, int((await client.status())["groups"]) - groups, waits, cpu)

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from affiant.guards import Action, GuardRule
 from affiant.guards.quality import grammar as grammars
 from affiant.guards.quality.grammar import LARK, MAX_BYTES, MAX_TEXT_BYTES, REGEX, choices, grammar
-from affiant.guards.quality.grammar_read import MAX_LEVELS
+from affiant.guards.quality.grammar_read import MAX_LEVELS, _named_before
 from affiant.guards.quality.schema import Expected, SchemaRefused
 from affiant.guards.structured import MAX_GRAMMARS, Output, decided, decided_on_request, expected_of, fault_of, look
 from affiant.guards.structured_stream import Arriving
@@ -132,13 +131,30 @@ def _doubling(length: int) -> str:
     ],
 )
 def test_what_is_not_safe_to_check_is_refused(code: str, syntax: str, definition: str) -> None:
-    """With a stable code, at once, and each time alike."""
-    began = time.perf_counter()
+    """With a stable code, and each time alike."""
     for _ in range(2):
         with pytest.raises(SchemaRefused) as refused:
             grammar(syntax, definition)
         assert refused.value.code == f"grammar_{code}"
-    assert time.perf_counter() - began < 5
+
+
+class _Counted(list[tuple[str, str]]):
+    """Words that say how often one of them was looked at."""
+
+    looks = 0
+
+    def __getitem__(self, at: Any) -> Any:
+        self.looks += 1
+        return super().__getitem__(at)
+
+
+def test_no_word_is_looked_at_for_two_colons() -> None:
+    """Finding the name before a colon never goes beyond the colon before it: thousands of them cost what their words do."""
+    words = _Counted([("name", "a"), *[("open", "["), ("close", "]")] * 100, ("colon", ":"), ("colon", ":")])
+    assert _named_before(words, 201) == 0 and words.looks == 201
+    with pytest.raises(SchemaRefused, match="no name"):
+        _named_before(words, 202)
+    assert words.looks == 202
 
 
 def test_refusals_are_kept_like_grammars() -> None:
@@ -184,10 +200,9 @@ def test_what_takes_too_much_is_told(name: str) -> None:
     """The work that a text takes is counted, so that it ends, and always at the same place."""
     syntax, definition, text = HOSTILE[name]
     made = grammar(syntax, definition)
-    began = time.perf_counter()
     with pytest.raises(SchemaRefused) as refused:
         made.fault(text)
-    assert refused.value.code == "too_much_work" and time.perf_counter() - began < 20
+    assert refused.value.code == "too_much_work"
     assert fault_of(Output(text, tool="t", custom=True), Expected(inputs={"t": made})) == "too_much_work"
 
 

@@ -19,6 +19,8 @@ from affiant.proof.views import COMPUTED, Row, Views
 
 try:
     import asyncpg
+
+    from affiant.kit.postgres_errors import LOST
 except ImportError as absent:
     raise CouldNotLook("The package asyncpg is not installed.", "Install the extra: pip install 'affiant[server]'.") from absent
 
@@ -152,7 +154,7 @@ class PostgresTables:
         try:
             if not self._db.is_closed():
                 self._run(self._db.close(timeout=CONNECT_S))
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        except (*LOST, asyncpg.PostgresError):
             self._db.terminate()
         finally:
             self._loop.close()
@@ -176,6 +178,6 @@ def _speaking() -> Iterator[None]:
         raise CouldNotLook(f"PostgreSQL cannot hold a text of the ledger: {error}.", "Use duckdb, sqlite or spark.") from error
     except asyncpg.SyntaxOrAccessError as error:
         raise BadInput(f"PostgreSQL refuses: {error}.", "Compare the query's names with views.json, and your rights.") from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+    except (*LOST, asyncpg.PostgresError) as error:
         reason = str(error) or type(error).__name__
         raise CouldNotLook(f"PostgreSQL could not go on: {reason}.", "Check its address and its room, then try again.") from error

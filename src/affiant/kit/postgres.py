@@ -21,6 +21,8 @@ from affiant.kit.sql import Connection
 
 try:
     import asyncpg
+
+    from affiant.kit.postgres_errors import LOST, PASSING
 except ImportError as missing:
     raise CouldNotLook("The package asyncpg is not installed.", "Install the extra: pip install 'affiant[server]'.") from missing
 
@@ -30,10 +32,6 @@ IDLE_S = 10
 CONNECT_S = 5.0
 LOOK_S = 5.0
 WRITE_S = 30.0
-_LOST = (
-    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.QueryCanceledError, OSError, TimeoutError,
-)  # fmt: skip
-_PASSING = ("08", "25", "28", "40", "53", "55", "57", "58")  # classes of SQLSTATE that a later try may not meet
 _BAD_VALUE = "22"
 _NEXT = "Nothing was changed; try again when PostgreSQL can be reached."
 
@@ -49,9 +47,9 @@ def as_error(error: Exception) -> AffiantError:
         return CouldNotLook(f"PostgreSQL lacks tables of records: {error}.", "Restore it, or name the right database in server.json.")
     if isinstance(error, asyncpg.LockNotAvailableError):
         return CouldNotLook("Another node changes records for too long.", "Nothing was changed; see what it does, then try again.")
-    if isinstance(error, _LOST):
+    if isinstance(error, LOST):
         return CouldNotLook(f"PostgreSQL cannot be reached: {error or type(error).__name__}.", _NEXT)
-    if state[:2] in _PASSING or state == "42501":
+    if state[:2] in PASSING or state == "42501":
         return CouldNotLook(f"PostgreSQL answered {state}: {error}.", _NEXT)
     return BadInput(f"PostgreSQL refuses ({state}): {error}.", "See the message; nothing was changed.")
 
@@ -141,7 +139,7 @@ class _Session:
         if self._connection is not None and not self._connection.is_closed():
             try:
                 await self._connection.close(timeout=1.0)
-            except (*_LOST, asyncpg.PostgresError):
+            except (*LOST, asyncpg.PostgresError):
                 self._connection.terminate()
         self._connection = None
 
@@ -166,7 +164,7 @@ class _Session:
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         try:
             return self._database.run(work)
-        except _LOST as error:
+        except LOST as error:
             self.drop()  # it may hang for ever, or be in the middle of something
             raise as_error(error) from error
         except (asyncpg.PostgresError, UnicodeError) as error:

@@ -29,6 +29,7 @@ MAX_WORK = 2_000_000
 """Checks that one value may take."""
 _PATTERN_BYTES = 262_144
 GRAMMAR_TIMES = 20
+"""As how many characters of plain text one counts that a grammar has, or is read under."""
 
 _SAME_ONE = ("not", "if", "then", "else")
 _SAME_LIST = ("allOf", "anyOf", "oneOf")

@@ -21,6 +21,8 @@ from affiant.proof.logkeys import parse_statement
 
 try:
     import asyncpg
+
+    from affiant.kit.postgres_errors import LOST, PASSING
 except ImportError as missing:
     raise CouldNotLook("The package asyncpg is not installed.", "Install the extra: pip install 'affiant[server]'.") from missing
 
@@ -29,11 +31,7 @@ CONNECTIONS = 4
 BATCHES_AT_ONCE = 256
 ENTRIES_AT_ONCE = 8_192
 WAKE, PLACED, HEAD = "wake", "placed", "head"
-_LOST = (
-    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.QueryCanceledError, OSError, TimeoutError,
-)  # fmt: skip
 _NO_ROOM = (asyncpg.DiskFullError,)
-_PASSING = ("08", "25", "28", "40", "53", "55", "57", "58")  # classes of SQLSTATE that a later try may not meet
 _NEXT = "Nothing was acknowledged; the ledger goes on when PostgreSQL can be reached."
 
 
@@ -165,7 +163,7 @@ class LedgerStore:
                 server_settings=settings, max_inactive_connection_lifetime=0, reset=_nothing,
             )  # fmt: skip
             return cls(config, pool)
-        except (*_LOST, asyncpg.PostgresError) as error:
+        except (*LOST, asyncpg.PostgresError) as error:
             raise LedgerUnavailable(f"PostgreSQL cannot be reached: {error}.", _NEXT) from error
         except ValueError as error:
             raise BadInput(f"{config.postgres} holds no connection string: {error}.", "Write postgresql://user@host/database.") from None
@@ -188,7 +186,7 @@ class LedgerStore:
                     raise
         except _NO_ROOM as error:
             raise NoRoom("The disk of PostgreSQL is full.", "Make room there; nothing was written.") from error
-        except _LOST as error:
+        except LOST as error:
             raise LedgerUnavailable(f"PostgreSQL cannot be reached: {error or type(error).__name__}.", _NEXT) from error
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.UndefinedFunctionError) as error:
             raise LedgerFault(
@@ -196,7 +194,7 @@ class LedgerStore:
             ) from error
         except asyncpg.PostgresError as error:
             state = str(error.sqlstate or "")
-            if state[:2] in _PASSING or state == "42501":
+            if state[:2] in PASSING or state == "42501":
                 raise LedgerUnavailable(f"PostgreSQL answered {state}: {error}.", _NEXT) from error
             raise LedgerFault(
                 f"PostgreSQL refuses ({state}): {error}.", "Stop; compare the database with the objects in storage."
@@ -606,7 +604,7 @@ class LedgerStore:
             )
             await connection.add_listener(self.channel, lambda _connection, _pid, _channel, word: heard(str(word)))
             return connection
-        except (*_LOST, asyncpg.PostgresError) as error:
+        except (*LOST, asyncpg.PostgresError) as error:
             if connection is not None:
                 connection.terminate()
             raise LedgerUnavailable(f"PostgreSQL cannot be reached: {error}.", _NEXT) from error
@@ -618,7 +616,7 @@ class LedgerStore:
             return
         try:
             await connection.close(timeout=1.0)
-        except (*_LOST, asyncpg.PostgresError):
+        except (*LOST, asyncpg.PostgresError):
             connection.terminate()
 
 
