@@ -166,6 +166,8 @@ def test_a_database_that_was_set_back_or_altered_is_refused(servers: ServerWorld
 
     with_store(servers, fill)
     flip = "SET data = set_byte(data, 9, get_byte(data, 9) # 1)"
+    place = "length(note) - 20"
+    letter = f"CASE get_byte(note, {place}) WHEN 65 THEN 66 ELSE 65 END"  # another one than there is
     harms = {
         "tile/entries/000.p/44 does not match its tile": (f"UPDATE @.partial {flip} WHERE path NOT LIKE 'tile/entries/%'",),
         "does not match its tile": (f"UPDATE @.partial {flip} WHERE path LIKE 'tile/entries/%'",),
@@ -174,9 +176,7 @@ def test_a_database_that_was_set_back_or_altered_is_refused(servers: ServerWorld
             "UPDATE @.ledger SET size = h.size, root = h.root, note = h.note FROM (SELECT * FROM @.head ORDER BY size LIMIT 1) AS h",
         ),
         "contradicts its own note": ("UPDATE @.ledger SET root = set_byte(root, 0, get_byte(root, 0) # 1)",),
-        "does not hold": (
-            "UPDATE @.ledger SET note = set_byte(note, length(note) - 20, CASE get_byte(note, length(note) - 20) WHEN 65 THEN 66 ELSE 65 END)",
-        ),
+        "does not hold": (f"UPDATE @.ledger SET note = set_byte(note, {place}, {letter})",),
         "lacks the entries": ("DELETE FROM @.state", "DELETE FROM @.batch WHERE first_index = 2"),
     }
     tables = ("ledger", "partial", "batch", "state")
